@@ -1,0 +1,185 @@
+"""The connection under a peer: bytes to frames and back, strikes, back pressure, and the end.
+
+Guarantees: nothing that arrives raises into the event loop; what is malformed, oversized, unknown or not asked for is a
+counted strike, and one strike too many cuts the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from somnus_plugins.errors import PeerClosed, ProtocolViolation, SomnusError
+from somnus_plugins.wire.codec import DECODE_ERRORS, HOST_READS, PREFIX, WORKER_READS, Splitter, encode_frame
+from somnus_plugins.wire.frames import Frame
+
+__all__ = ["Connection", "PeerLimits", "Side"]
+
+
+class Side(enum.Enum):
+    """Which end of the connection a peer is; decides whose ids are odd and which frames it may receive."""
+
+    HOST = "host"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLimits:
+    """What one connection may cost; the reasons stand in `settings.WireSettings`."""
+
+    inline_max_bytes: int = 256 * 1024
+    send_max_bytes: int = 128 * 1024 * 1024
+    receive_max_bytes: int = 16 * 1024 * 1024
+    window_bytes: int = 256 * 1024
+    strikes_max: int = 8
+    incoming_max: int = 256
+
+
+class Carrier(Protocol):
+    """Carries the bodies of frames that are too large for the socket."""
+
+    async def carry(self, body: bytes) -> None:
+        """Bring one body to the other side, or raise an error of the tree."""
+
+
+class Connection(asyncio.Protocol):
+    """Frames over one stream transport.
+
+    Args:
+        side: Which end this is.
+        limits: What the connection may cost.
+        on_strike: Called with the kind of each strike.
+        on_closed: Called once, with the reason, after every call has failed.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        limits: PeerLimits,
+        on_strike: Callable[[str], None] | None = None,
+        on_closed: Callable[[SomnusError], None] | None = None,
+    ) -> None:
+        self.side = side
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.strikes: Counter[str] = Counter()
+        self.closed: SomnusError | None = None
+        self.frame_size = 0
+        """Bytes of the frame that is being received."""
+        self.receivers: dict[type, Callable[[Any], None]] = {}
+        """Frame type to the function that takes it; filled by the parts of the peer."""
+        self.enders: list[Callable[[SomnusError], None]] = []
+        """Called with the reason when the connection ends, before `on_closed`."""
+        self.carrier: Carrier | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self._decode = (HOST_READS if side is Side.HOST else WORKER_READS).decode
+        self._splitter = Splitter(limits.inline_max_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._on_strike = on_strike
+        self._on_closed = on_closed
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, frame: Frame) -> None:
+        """Send a small frame now, whatever is waiting; nothing once the connection has ended."""
+        if self.closed is None and self._transport is not None:
+            body = encode_frame(frame)
+            self._transport.write(PREFIX.pack(len(body)) + body)
+
+    def send_now(self, body: bytes) -> bool:
+        """Send a body at once; false where it is too large or the other side is behind: then `send_body`."""
+        if len(body) > self.limits.inline_max_bytes or not self.writable.is_set() or self._transport is None:
+            return False
+        self._transport.write(PREFIX.pack(len(body)) + body)
+        return True
+
+    async def send_body(self, body: bytes) -> None:
+        """Send a body of any size as soon as the other side reads.
+
+        Raises:
+            SomnusError: It is too large for what carries it, or the connection has ended.
+        """
+        if len(body) > self.limits.inline_max_bytes:
+            if self.carrier is None:
+                raise ProtocolViolation(f"{len(body):,} bytes do not fit into one frame of this connection")
+            await self.carrier.carry(body)
+            return
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self.closed is not None or self._transport is None:
+            raise self.closed or PeerClosed("the connection is not open yet")
+        self._transport.write(PREFIX.pack(len(body)) + body)
+
+    # -- receiving ---------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the transport."""
+        splitter = self._splitter
+        for body in splitter.feed(data):
+            self.take(body)
+            if self.closed is not None:
+                return
+        while splitter.oversized:
+            splitter.oversized -= 1
+            self.strike("oversized frame")
+
+    def take(self, body: bytes | memoryview) -> None:
+        """Decode one body and hand the frame to its receiver."""
+        try:
+            frame = self._decode(body)
+        except DECODE_ERRORS:
+            self.strike("malformed frame")
+            return
+        self.frame_size = len(body)
+        self.receivers[type(frame)](frame)
+
+    def strike(self, kind: str) -> None:
+        """Count something the other side must not do; one too many ends the connection."""
+        if self.closed is not None:
+            return
+        self.strikes[kind] += 1
+        if self._on_strike is not None:
+            self._on_strike(kind)
+        if self.strikes.total() > self.limits.strikes_max:
+            counted = ", ".join(f"{count} × {kind}" for kind, count in self.strikes.most_common())
+            self.end(ProtocolViolation(f"the other side broke the protocol: {counted}"))
+
+    # -- the transport -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is open."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        """The other side does not read fast enough. The host then stops reading, so that answering costs no memory."""
+        self.writable.clear()
+        if self.side is Side.HOST and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The other side reads again."""
+        self.writable.set()
+        if self.side is Side.HOST and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport has closed."""
+        self.end(PeerClosed("the other side closed the connection"))
+
+    def end(self, reason: SomnusError) -> None:
+        """End the connection at once; what is under way fails with the reason."""
+        if self.closed is not None:
+            return
+        self.closed = reason
+        for ender in self.enders:
+            ender(reason)
+        self.writable.set()
+        if self._transport is not None:
+            self._transport.abort()
+        if self._on_closed is not None:
+            self._on_closed(reason)
