@@ -30,6 +30,7 @@ line ends with (1 failed, 2 usage, 3 refused), `http_status` what a web answer c
     │   └── PeerClosed               peer_closed
     └── PluginError                  plugin_error       everything a caller of a plugin may want to catch
         ├── PermissionDenied         permission_denied
+        ├── InvalidPlugin            invalid_plugin     its code breaks a rule of the SDK and cannot be loaded
         ├── InvalidInput             invalid_input
         ├── InvalidResult            invalid_result
         ├── CallTimeout              call_timeout
@@ -58,6 +59,7 @@ __all__ = [
     "InvalidConfig",
     "InvalidInput",
     "InvalidManifest",
+    "InvalidPlugin",
     "InvalidResult",
     "InvalidSetting",
     "InvalidTransition",
@@ -290,6 +292,13 @@ class PermissionDenied(PluginError):
     code = "permission_denied"
     exit_code = 3
     http_status = 403
+
+
+class InvalidPlugin(PluginError):
+    """The plugin's code breaks a rule of the SDK: a decorator, a signature or the entry class is not as it must be."""
+
+    code = "invalid_plugin"
+    http_status = 422
 
 
 class InvalidInput(PluginError):

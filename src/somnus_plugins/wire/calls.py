@@ -6,6 +6,7 @@ Guarantee: every call ends in a result or in one error of the tree, at its deadl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -21,13 +22,15 @@ from somnus_plugins.errors import (
     SomnusError,
     from_record,
 )
-from somnus_plugins.wire.codec import ENCODE_ERRORS, encode_frame
+from somnus_plugins.wire.codec import DECODE_ERRORS, ENCODE_ERRORS, encode_frame
 from somnus_plugins.wire.connection import Connection, Side
 from somnus_plugins.wire.frames import (
     EMPTY_HEADER,
+    PROGRESS_MAX_CHARS,
     Cancel,
     Credit,
     End,
+    ErrorRecord,
     Failure,
     Header,
     Item,
@@ -45,6 +48,9 @@ TAKES: Final = 2
 SWEEP_S: Final = 0.05
 """Seconds between two looks for calls past their deadline; arming a timer for each call costs more than the call."""
 NEVER: Final = float("inf")
+ERROR_DATA_MAX_BYTES: Final = 16 * 1024
+"""Largest `data` of a plugin's error that is kept, encoded. It is decoded as whatever it is, and some hundred kilobytes
+of map keys that were chosen to collide would take seconds."""
 
 ProgressSink = Callable[[float, float | None, str], None]
 """Takes how much is done, of how much (None: not known), and a text for a person."""
@@ -102,9 +108,14 @@ async def send_item(connection: Connection, call_id: int, item: Any, outbox: Out
         body = encode_frame(Item(call_id, raw(item)))
     except ENCODE_ERRORS as error:
         raise InvalidResult(f"an item of the stream cannot be sent: {error}") from error
-    outbox.spend(len(body) + ITEM_COST)
+    size = len(body) + ITEM_COST
+    outbox.spend(size)
     if not connection.send_now(body):
-        await connection.send_body(body)
+        try:
+            await connection.send_body(body, InvalidResult)
+        except BaseException:
+            outbox.add(size)
+            raise
 
 
 class Exchange:
@@ -196,7 +207,7 @@ class Calls:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         try:
             if not self.connection.send_now(body):
-                await self._send_or_fail(call_id, body)
+                await self._send_when_possible(call_id, body)
             return await future
         except asyncio.CancelledError:
             self.abandon(call_id)
@@ -230,11 +241,8 @@ class Calls:
         self.open[call_id] = call
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-        try:
-            await self._send_or_fail(call_id, body)
-        except asyncio.CancelledError:
-            self.abandon(call_id)
-            raise
+        if not self.connection.send_now(body):
+            await self._send_when_possible(call_id, body)
         return Exchange(self, call_id, call)
 
     def abandon(self, call_id: int) -> None:
@@ -249,6 +257,11 @@ class Calls:
             if self._on_abandoned is not None:
                 self._on_abandoned(call_id)
 
+    async def finished(self, timeout_s: float) -> bool:
+        """Wait until every call that is open now has ended; whether they have."""
+        open_now = [call.future for call in self.open.values()]
+        return not open_now or not (await asyncio.wait(open_now, timeout=timeout_s))[1]
+
     def _opening(self, request: Request) -> bytes:
         if self.connection.closed is not None:
             raise self.connection.closed
@@ -259,13 +272,23 @@ class Calls:
         self._next_id += 2
         return body
 
-    async def _send_or_fail(self, call_id: int, body: bytes) -> None:
+    async def _send_when_possible(self, call_id: int, body: bytes) -> None:
+        """Send what opens a call, within its deadline; what was never sent needs no cancelling."""
+        call = self.open[call_id]
+        call.future.add_done_callback(_retrieve)
+        deadline, call.deadline = call.deadline, NEVER
+        sent = False
         try:
-            await self.connection.send_body(body)
+            async with asyncio.timeout(None if deadline == NEVER else deadline - monotonic()):
+                await self.connection.send_body(body)
+            sent, call.deadline = True, deadline
+        except TimeoutError:
+            call.fail(CallTimeout("the deadline passed before the other side took the call"))
         except SomnusError as error:
-            call = self.open.pop(call_id, None)
-            if call is not None:
-                call.fail(error)
+            call.fail(error)
+        finally:
+            if not sent:
+                self.open.pop(call_id, None)
 
     def _on_response(self, response: Response) -> None:
         call = self.open.pop(response.id, None)
@@ -277,21 +300,35 @@ class Calls:
     def _on_failure(self, failure: Failure) -> None:
         call = self.open.pop(failure.id, None)
         if call is not None:
-            call.fail(from_record(failure.error, within=self._within))
+            call.fail(self._rebuilt(failure.error))
         elif self.abandoned.pop(failure.id, None) is None:
             self.connection.strike("answer to no call")
 
     def _on_progress(self, progress: Progress) -> None:
         call = self.open.get(progress.id)
-        if call is not None and call.progress is not None:
-            call.progress(progress.done, progress.total, progress.message)
+        if call is None:
+            if progress.id not in self.abandoned:
+                self.connection.strike("progress of no call")
+        elif call.progress is not None:
+            # In a turn of its own: what the caller's code raises must not end the connection.
+            self._loop.call_soon(call.progress, progress.done, progress.total, progress.message[:PROGRESS_MAX_CHARS])
+
+    def _rebuilt(self, record: ErrorRecord) -> SomnusError:
+        fields: dict[str, Any] = dict(record)
+        data = fields.pop("data", None)
+        if data is not None and (self._within is SomnusError or memoryview(data).nbytes <= ERROR_DATA_MAX_BYTES):
+            with contextlib.suppress(*DECODE_ERRORS):
+                fields["data"] = msgspec.msgpack.decode(data)
+        return from_record(fields, within=self._within)
 
     def _sweep(self) -> None:
         self._sweeper = None
         now = monotonic()
         for call_id in [call_id for call_id, call in self.open.items() if call.deadline <= now]:
-            self.open[call_id].fail(CallTimeout("the deadline passed before there was an answer"))
-            self.abandon(call_id)
+            call = self.open.get(call_id)
+            if call is not None:
+                call.fail(CallTimeout("the deadline passed before there was an answer"))
+                self.abandon(call_id)
         if self.open and self.connection.closed is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 

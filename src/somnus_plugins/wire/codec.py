@@ -56,43 +56,53 @@ class Splitter:
     Holds at most one incomplete frame of at most `max_bytes`.
     """
 
-    __slots__ = ("_buffer", "_skip", "max_bytes", "oversized")
+    __slots__ = ("_buffer", "_needed", "_skip", "max_bytes", "oversized")
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.oversized = 0
         """Frames that were longer than `max_bytes`; whoever reads it takes them as strikes."""
         self._buffer = bytearray()
+        self._needed = 0
+        """Bytes that the frame at the start of the buffer takes, as far as that is known."""
         self._skip = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that are complete with these bytes.
 
         A frame that is too long adds one to `oversized`, and one more for every `max_bytes` of it that arrive, so that
-        a side that never stops sending it does not get away with one.
+        a side that never stops sending it does not get away with one. Closed early, it keeps what it has not given for
+        the next call.
         """
         if self._skip:
             data = self._skipped(data)
         if self._buffer:
             self._buffer += data
+            # A frame that trickles in byte by byte must not be copied for each of them.
+            if len(self._buffer) < self._needed:
+                return
             data = bytes(self._buffer)
             self._buffer.clear()
         position, end = 0, len(data)
-        while end - position >= 4:
-            (length,) = PREFIX.unpack_from(data, position)
-            if length > self.max_bytes:
-                self.oversized += 1
-                self._skip = length
-                data = self._skipped(data[position + 4 :])
-                position, end = 0, len(data)
-                continue
-            after = position + 4 + length
-            if after > end:
-                break
-            yield data[position + 4 : after]
-            position = after
-        if position < end:
-            self._buffer += data[position:] if position else data
+        self._needed = 4
+        try:
+            while end - position >= 4:
+                (length,) = PREFIX.unpack_from(data, position)
+                if length > self.max_bytes:
+                    self.oversized += 1
+                    self._skip = length
+                    data = self._skipped(data[position + 4 :])
+                    position, end = 0, len(data)
+                    continue
+                start = position + 4
+                if start + length > end:
+                    self._needed = 4 + length
+                    break
+                position = start + length
+                yield data[start:position]
+        finally:
+            if position < end:
+                self._buffer += data[position:] if position else data
 
     def _skipped(self, data: bytes) -> bytes:
         taken = min(self._skip, len(data))

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from somnus_plugins.errors import PeerClosed, ProtocolViolation, SomnusError
+from somnus_plugins.errors import InvalidInput, InvalidResult, PeerClosed, ProtocolViolation, SomnusError
 from somnus_plugins.wire.codec import DECODE_ERRORS, HOST_READS, PREFIX, WORKER_READS, Splitter, encode_frame
 from somnus_plugins.wire.frames import Frame
 
-__all__ = ["Connection", "PeerLimits", "Side"]
+__all__ = ["Connection", "PeerLimits", "Side", "TooLarge"]
+
+TooLarge = type[InvalidInput] | type[InvalidResult]
+"""What a body that is too large is an error of: of arguments, or of a result."""
 
 
 class Side(enum.Enum):
@@ -42,8 +45,8 @@ class PeerLimits:
 class Carrier(Protocol):
     """Carries the bodies of frames that are too large for the socket."""
 
-    async def carry(self, body: bytes) -> None:
-        """Bring one body to the other side, or raise an error of the tree."""
+    async def carry(self, body: bytes, too_large: TooLarge) -> None:
+        """Bring one body to the other side whole, or raise: an error of the tree, or that it was cancelled."""
 
 
 class Connection(asyncio.Protocol):
@@ -68,6 +71,8 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.strikes: Counter[str] = Counter()
         self.closed: SomnusError | None = None
+        self.halted = False
+        """What arrives is not taken: the connection has ended, or is held."""
         self.frame_size = 0
         """Bytes of the frame that is being received."""
         self.receivers: dict[type, Callable[[Any], None]] = {}
@@ -98,16 +103,17 @@ class Connection(asyncio.Protocol):
         self._transport.write(PREFIX.pack(len(body)) + body)
         return True
 
-    async def send_body(self, body: bytes) -> None:
-        """Send a body of any size as soon as the other side reads.
+    async def send_body(self, body: bytes, too_large: TooLarge = InvalidInput) -> None:
+        """Send a body of any size as soon as the other side reads; cancelled, nothing of it is sent.
 
         Raises:
-            SomnusError: It is too large for what carries it, or the connection has ended.
+            InvalidInput: It is too large for what carries it (`too_large`, where another error is named).
+            SomnusError: The connection has ended, or there is no memory for what carries it.
         """
-        if len(body) > self.limits.inline_max_bytes:
+        if (limit := self.limits.inline_max_bytes) < len(body):
             if self.carrier is None:
-                raise ProtocolViolation(f"{len(body):,} bytes do not fit into one frame of this connection")
-            await self.carrier.carry(body)
+                raise too_large(f"{len(body):,} bytes are more than the {limit:,} that this connection takes at once")
+            await self.carrier.carry(body, too_large)
             return
         if not self.writable.is_set():
             await self.writable.wait()
@@ -122,7 +128,7 @@ class Connection(asyncio.Protocol):
         splitter = self._splitter
         for body in splitter.feed(data):
             self.take(body)
-            if self.closed is not None:
+            if self.halted:
                 return
         while splitter.oversized:
             splitter.oversized -= 1
@@ -138,6 +144,23 @@ class Connection(asyncio.Protocol):
         self.frame_size = len(body)
         self.receivers[type(frame)](frame)
 
+    def hold(self) -> None:
+        """Leave what follows unread, the rest of what has arrived included, until `release`."""
+        self.halted = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Take what was left."""
+        if self.closed is None:
+            self.halted = False
+            self.data_received(b"")
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if self.writable.is_set() and not self.halted and self._transport is not None:
+            self._transport.resume_reading()
+
     def strike(self, kind: str) -> None:
         """Count something the other side must not do; one too many ends the connection."""
         if self.closed is not None:
@@ -152,8 +175,10 @@ class Connection(asyncio.Protocol):
     # -- the transport -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The transport is open."""
+        """The transport is open; closed at once where the connection has already ended."""
         self._transport = cast(asyncio.Transport, transport)
+        if self.closed is not None:
+            self._transport.abort()
 
     def pause_writing(self) -> None:
         """The other side does not read fast enough. The host then stops reading, so that answering costs no memory."""
@@ -164,8 +189,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The other side reads again."""
         self.writable.set()
-        if self.side is Side.HOST and self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self.side is Side.HOST:
+            self._resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport has closed."""
@@ -176,6 +201,7 @@ class Connection(asyncio.Protocol):
         if self.closed is not None:
             return
         self.closed = reason
+        self.halted = True
         for ender in self.enders:
             ender(reason)
         self.writable.set()

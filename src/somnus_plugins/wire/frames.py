@@ -9,15 +9,19 @@ travel in both directions under its id.
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict, cast
 
 import msgspec
 
+from somnus_plugins.errors import SomnusError
+
 __all__ = [
     "EMPTY_HEADER",
+    "PROGRESS_MAX_CHARS",
     "Cancel",
     "Credit",
     "End",
+    "ErrorRecord",
     "Failure",
     "Filled",
     "Frame",
@@ -30,6 +34,7 @@ __all__ = [
     "Response",
     "Spilled",
     "raw",
+    "record",
 ]
 
 
@@ -54,6 +59,18 @@ class Header(msgspec.Struct, array_like=True, frozen=True):
 
 EMPTY_HEADER: Final = Header()
 
+PROGRESS_MAX_CHARS: Final = 1_000
+"""Longest text of a progress message, in characters: it is for one line on a screen."""
+
+
+class ErrorRecord(TypedDict, total=False):
+    """An error as `errors.SomnusError.to_record` gives it; its data is decoded by whoever knows how much to allow."""
+
+    code: str
+    message: str
+    remedy: str
+    data: msgspec.Raw
+
 
 class Request(msgspec.Struct, array_like=True, tag=1):
     """Starts a call."""
@@ -76,10 +93,10 @@ class Response(msgspec.Struct, array_like=True, tag=2):
 
 
 class Failure(msgspec.Struct, array_like=True, tag=3):
-    """Ends a call with an error record (`errors.SomnusError.to_record`)."""
+    """Ends a call with an error."""
 
     id: int
-    error: dict[str, Any]
+    error: ErrorRecord
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=4):
@@ -138,9 +155,11 @@ class Reserved(msgspec.Struct, array_like=True, tag=11):
 
 
 class Filled(msgspec.Struct, array_like=True, tag=12):
-    """The worker has written its frame into the memory of this ticket."""
+    """The worker no longer needs the memory of this ticket."""
 
     ticket: int
+    written: bool = True
+    """Its frame lies there; false where it was given up."""
 
 
 Frame = Request | Response | Failure | Cancel | Item | End | Credit | Progress | Spilled | Reserve | Reserved | Filled
@@ -149,3 +168,8 @@ Frame = Request | Response | Failure | Cancel | Item | End | Credit | Progress |
 def raw(value: Any) -> msgspec.Raw:
     """Any value as a payload: the encoder takes it as it is, only the decoder delays."""
     return cast(msgspec.Raw, value)
+
+
+def record(error: SomnusError) -> ErrorRecord:
+    """An error as the content of a `Failure`."""
+    return cast(ErrorRecord, error.to_record())

@@ -54,6 +54,7 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     window_bytes: int
     inline_max_bytes: int
     frame_max_bytes: int
+    incoming_max: int
 
 
 class LoadOrder(msgspec.Struct, kw_only=True, omit_defaults=True):

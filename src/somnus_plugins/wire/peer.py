@@ -58,6 +58,7 @@ class Peer:
                 self.connection.receivers[frame] = self._on_memory
         self.request = self._calls.request
         self.exchange = self._calls.exchange
+        self.finished = self._calls.finished
 
     def is_abandoned(self, call_id: int) -> bool:
         """Whether a call was given up and the callee has not yet acknowledged it."""
@@ -116,6 +117,8 @@ class Peer:
             self.connection.strike("credit that is not positive")
         elif outbox is not None:
             outbox.add(credit.count)
+        elif not self._is_late(credit.id):
+            self.connection.strike("credit for no stream")
 
     def _on_memory(self, frame: object) -> None:
         self.connection.strike("shared memory on a connection without it")

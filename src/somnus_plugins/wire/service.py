@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -12,7 +13,16 @@ from somnus_plugins.errors import InvalidResult, Overloaded, PeerClosed, PluginE
 from somnus_plugins.wire.calls import SENDS, TAKES, send_item
 from somnus_plugins.wire.codec import ENCODE_ERRORS, encode_frame
 from somnus_plugins.wire.connection import Connection, Side
-from somnus_plugins.wire.frames import Cancel, Credit, Failure, Progress, Request, Response
+from somnus_plugins.wire.frames import (
+    PROGRESS_MAX_CHARS,
+    Cancel,
+    Credit,
+    Failure,
+    Progress,
+    Request,
+    Response,
+    record,
+)
 from somnus_plugins.wire.streams import Inbox, Outbox
 
 __all__ = ["Handler", "Incoming", "Service"]
@@ -24,7 +34,19 @@ EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 
 class Incoming:
     """A call of the other side, as its handler sees it."""
 
-    __slots__ = ("_connection", "header", "id", "inbox", "method", "outbox", "payload", "received", "target", "task")
+    __slots__ = (
+        "_connection",
+        "header",
+        "id",
+        "inbox",
+        "method",
+        "outbox",
+        "payload",
+        "received",
+        "settled",
+        "target",
+        "task",
+    )
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self._connection = connection
@@ -37,6 +59,8 @@ class Incoming:
         self.inbox: Inbox | None = None
         self.outbox: Outbox | None = None
         self.task: asyncio.Task[None] | None = None
+        self.settled = False
+        """It has been cancelled or its answer is on the way; neither is interrupted."""
         if request.streams:
             self._open(request.streams)
 
@@ -76,13 +100,10 @@ class Incoming:
         await send_item(self._connection, self.id, item, self.outbox)
 
     def progress(self, done: float, total: float | None, message: str) -> None:
-        """Tell the caller how far the call has come; dropped where the connection is busy."""
-        if self._connection.writable.is_set():
+        """Tell the caller how far the call has come; dropped where the connection is busy or the call has ended."""
+        if self._connection.writable.is_set() and (self.task is None or not self.task.done()):
             self._connection.send(Progress(self.id, done, total, message[:PROGRESS_MAX_CHARS]))
 
-
-PROGRESS_MAX_CHARS: Final = 1_000
-"""Longest text of a progress message, in characters: it is for one line on a screen."""
 
 Handler = Callable[[Incoming], Awaitable[Any]]
 """Serves one call and returns its result; errors of the tree travel, any other becomes `plugin_raised`."""
@@ -103,7 +124,7 @@ class Service:
 
     def is_past(self, call_id: int) -> bool:
         """Whether the other side started this call and it has ended here: late frames of it are no fault."""
-        return call_id % 2 == self._others and call_id <= self.last_id
+        return 0 < call_id <= self.last_id and call_id % 2 == self._others and call_id not in self.open
 
     def _on_request(self, request: Request) -> None:
         call_id, connection = request.id, self._connection
@@ -112,7 +133,7 @@ class Service:
             return
         self.last_id = call_id
         if len(self.open) >= connection.limits.incoming_max:
-            connection.send(Failure(call_id, Overloaded("too many calls at the same time").to_record()))
+            connection.send(Failure(call_id, record(Overloaded("too many calls at the same time"))))
             return
         incoming = self.open[call_id] = Incoming(connection, request)
         incoming.task = asyncio.Task(self._serve(incoming), loop=connection.loop, **EAGER)
@@ -123,33 +144,44 @@ class Service:
         try:
             frame = Response(call_id, await self._handler(incoming))
         except asyncio.CancelledError:
-            frame = Failure(call_id, PluginError("the call was cancelled").to_record())
+            frame = Failure(call_id, record(PluginError("the call was cancelled")))
         except SomnusError as error:
-            frame = Failure(call_id, error.to_record())
+            frame = Failure(call_id, record(error))
         except Exception as error:  # noqa: BLE001  # the handler runs code of others; their words must not cross as they are
             name = type(error).__name__
-            frame = Failure(call_id, PluginRaised(name, data={"class": name}).to_record())
+            frame = Failure(call_id, record(PluginRaised(name, data={"class": name})))
             connection.loop.call_exception_handler({"message": "a handler raised", "exception": error})
         if incoming.outbox is not None:
             incoming.outbox.close()
+        if incoming.inbox is not None:
+            incoming.inbox.end(PeerClosed("the call has ended"))
         if connection.closed is None:
-            await self._answer(call_id, frame)
+            await self._answer(incoming, frame)
         self.open.pop(call_id, None)
 
-    async def _answer(self, call_id: int, frame: Response | Failure) -> None:
+    async def _answer(self, incoming: Incoming, frame: Response | Failure) -> None:
         try:
             body = encode_frame(frame)
         except ENCODE_ERRORS as error:
-            body = encode_frame(Failure(call_id, InvalidResult(f"the result cannot be sent: {error}").to_record()))
+            body = encode_frame(Failure(frame.id, record(InvalidResult(f"the result cannot be sent: {error}"))))
         if not self._connection.send_now(body):
+            incoming.settled = True
             try:
-                await self._connection.send_body(body)
+                await self._connection.send_body(body, InvalidResult)
             except SomnusError as error:
-                self._connection.send(Failure(call_id, error.to_record()))
+                self._connection.send(Failure(frame.id, record(error)))
 
     def _on_cancel(self, cancel: Cancel) -> None:
         incoming = self.open.get(cancel.id)
-        if incoming is not None and incoming.task is not None:
+        if incoming is not None:
+            # Not now: a task that is cancelled before its first step never runs, and so would never answer.
+            self._connection.loop.call_soon(self._cancel, incoming)
+        elif not self.is_past(cancel.id):
+            self._connection.strike("cancel of no call")
+
+    def _cancel(self, incoming: Incoming) -> None:
+        if incoming.task is not None and not incoming.settled:
+            incoming.settled = True
             incoming.task.cancel()
 
     def _on_end(self, reason: SomnusError) -> None:
@@ -159,4 +191,9 @@ class Service:
             if incoming.outbox is not None:
                 incoming.outbox.close()
             if incoming.task is not None:
-                incoming.task.cancel()
+                # A task that is cancelled before its first step does not remove itself.
+                incoming.task.add_done_callback(partial(self._forget, incoming.id))
+            self._cancel(incoming)
+
+    def _forget(self, call_id: int, task: asyncio.Task[None]) -> None:
+        self.open.pop(call_id, None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from somnus_plugins.errors import InvalidInput, InvalidResult, Overloaded, SomnusError
+from somnus_plugins.errors import Overloaded, SomnusError
 from somnus_plugins.wire import shared_memory
-from somnus_plugins.wire.connection import Connection
+from somnus_plugins.wire.connection import Connection, TooLarge
 from somnus_plugins.wire.frames import Filled, Reserve, Reserved, Spilled
 
 __all__ = ["HostSpill", "WorkerSpill"]
@@ -24,28 +24,36 @@ class HostSpill:
     def __init__(self, connection: Connection, channel: socket.socket) -> None:
         self._connection = connection
         self._channel = channel
+        channel.setblocking(False)
         self._turn = asyncio.Lock()
         self._granted: dict[int, tuple[int, int]] = {}
-        self._copying: set[asyncio.Task[None]] = set()
+        self._copying: asyncio.Task[None] | None = None
         connection.receivers |= {Reserve: self._on_reserve, Filled: self._on_filled}
         connection.enders.append(self._on_end)
 
-    async def carry(self, body: bytes) -> None:
+    async def carry(self, body: bytes, too_large: TooLarge) -> None:
         """Publish a body and tell the worker."""
         limit = self._connection.limits.send_max_bytes
         if len(body) > limit:
-            raise InvalidInput(
+            raise too_large(
                 f"{len(body):,} bytes are more than the {limit:,} that may be sent at once",
                 remedy="Send it as a stream, or raise wire.frame_max_bytes.",
             )
         async with self._turn:
-            descriptor = await asyncio.to_thread(shared_memory.publish, body)
+            publishing = self._connection.loop.run_in_executor(None, shared_memory.publish, body)
             try:
-                shared_memory.post(self._channel, descriptor)
+                descriptor = await asyncio.shield(publishing)
+                try:
+                    if self._connection.closed is not None:
+                        raise self._connection.closed
+                    shared_memory.post(self._channel, descriptor)
+                finally:
+                    shared_memory.close(descriptor)
+            except asyncio.CancelledError:
+                publishing.add_done_callback(_close_published)
+                raise
             except OSError as error:
-                raise Overloaded("the plugin does not take its shared memory") from error
-            finally:
-                shared_memory.close(descriptor)
+                raise Overloaded("there is no shared memory for it, or the plugin does not take it") from error
             self._connection.send(Spilled(len(body)))
 
     def _on_reserve(self, reserve: Reserve) -> None:
@@ -66,25 +74,34 @@ class HostSpill:
         self._connection.send(Reserved(reserve.ticket, granted))
 
     def _on_filled(self, filled: Filled) -> None:
-        granted = self._granted.get(filled.ticket)
-        if granted is None or self._copying:
+        granted = self._granted.pop(filled.ticket, None)
+        if granted is None:
             self._connection.strike("memory that was not reserved")
-            return
-        task = self._connection.loop.create_task(self._copy_out(filled.ticket, *granted))
-        self._copying.add(task)
-        task.add_done_callback(self._copying.discard)
+        elif filled.written:
+            # What follows waits: it must not overtake the frame that is being copied.
+            self._connection.hold()
+            self._copying = self._connection.loop.create_task(self._copy_out(*granted))
+        else:
+            shared_memory.close(granted[0])
 
-    async def _copy_out(self, ticket: int, descriptor: int, length: int) -> None:
-        body = await asyncio.to_thread(shared_memory.copy_out, descriptor, length)
-        self._granted.pop(ticket, None)
-        if self._connection.closed is None:
-            self._connection.take(body)
+    async def _copy_out(self, descriptor: int, length: int) -> None:
+        try:
+            body = await asyncio.to_thread(shared_memory.copy_out, descriptor, length)
+        except (OSError, MemoryError):
+            self._connection.strike("memory that cannot be read")
+        else:
+            if self._connection.closed is None:
+                self._connection.take(body)
+        self._connection.release()
 
     def _on_end(self, reason: SomnusError) -> None:
-        if not self._copying:
-            for descriptor, _ in self._granted.values():
-                shared_memory.close(descriptor)
-            self._granted.clear()
+        while self._granted:
+            shared_memory.close(self._granted.popitem()[1][0])
+
+
+def _close_published(publishing: asyncio.Future[int]) -> None:
+    if not publishing.cancelled() and publishing.exception() is None:
+        shared_memory.close(publishing.result())
 
 
 class WorkerSpill:
@@ -98,38 +115,68 @@ class WorkerSpill:
     def __init__(self, connection: Connection, channel: socket.socket) -> None:
         self._connection = connection
         self._channel = channel
+        channel.setblocking(False)
         self._turn = asyncio.Lock()
         self._tickets = 0
         self._waiting: dict[int, asyncio.Future[bool]] = {}
         connection.receivers |= {Spilled: self._on_spilled, Reserved: self._on_reserved}
         connection.enders.append(self._on_end)
 
-    async def carry(self, body: bytes) -> None:
-        """Ask for memory, fill it, and tell the host."""
-        async with self._turn:
-            self._tickets += 1
-            ticket = self._tickets
-            granted = self._waiting[ticket] = self._connection.loop.create_future()
-            self._connection.send(Reserve(ticket, len(body)))
-            try:
-                if not await granted:
-                    raise InvalidResult(
-                        f"{len(body):,} bytes are more than the host takes in one result",
-                        remedy="Raise result_mb in [tool.somnus.limits], or answer with a stream.",
-                    )
-                descriptor = shared_memory.collect(self._channel)
-            finally:
-                self._waiting.pop(ticket, None)
+    async def carry(self, body: bytes, too_large: TooLarge) -> None:
+        """Ask for memory, fill it, and tell the host; cancelled, the memory goes back unused."""
+        await self._turn.acquire()
+        filling = self._connection.loop.create_task(self._fill(body))
+        try:
+            filled = await asyncio.shield(filling)
+        except asyncio.CancelledError:
+            filling.add_done_callback(self._give_back)
+            raise
+        self._settle(filled)
+        if self._connection.closed is not None:
+            raise self._connection.closed
+        if filled is None:
+            raise too_large(
+                f"{len(body):,} bytes are more than the host takes at once",
+                remedy="Raise result_mb in [tool.somnus.limits], or send it as a stream.",
+            )
+        if not filled.written:
+            raise Overloaded("the shared memory could not be filled")
+
+    async def _fill(self, body: bytes) -> Filled | None:
+        """What to tell the host about the memory for a body; None where it gives none."""
+        if self._connection.closed is not None:
+            return None
+        self._tickets += 1
+        ticket = self._tickets
+        granted = self._waiting[ticket] = self._connection.loop.create_future()
+        self._connection.send(Reserve(ticket, len(body)))
+        try:
+            if not await granted:
+                return None
+            descriptor = shared_memory.collect(self._channel)
             await asyncio.to_thread(shared_memory.fill, descriptor, body)
-            self._connection.send(Filled(ticket))
+        except OSError:
+            return Filled(ticket, written=False)
+        finally:
+            del self._waiting[ticket]
+        return Filled(ticket)
+
+    def _give_back(self, filling: asyncio.Task[Filled | None]) -> None:
+        filled = None if filling.cancelled() else filling.result()
+        self._settle(None if filled is None else Filled(filled.ticket, written=False))
+
+    def _settle(self, filled: Filled | None) -> None:
+        self._turn.release()
+        if filled is not None:
+            self._connection.send(filled)
 
     def _on_spilled(self, spilled: Spilled) -> None:
         try:
-            descriptor = shared_memory.collect(self._channel)
-        except OSError:
+            body = shared_memory.take(shared_memory.collect(self._channel), spilled.length)
+        except (OSError, ValueError):
             self._connection.strike("shared memory that was not sent")
             return
-        self._connection.take(shared_memory.take(descriptor, spilled.length))
+        self._connection.take(body)
 
     def _on_reserved(self, reserved: Reserved) -> None:
         waiting = self._waiting.get(reserved.ticket)

@@ -83,23 +83,23 @@ class Inbox:
 class Outbox:
     """Credit for items that go to the other side."""
 
-    __slots__ = ("_credit", "_waiter", "closed")
+    __slots__ = ("_credit", "_ready", "closed")
 
     def __init__(self, window: int) -> None:
         self._credit = window
-        self._waiter: asyncio.Future[None] | None = None
+        self._ready = asyncio.Event()
         self.closed = False
         """The call has ended; nothing more is sent."""
 
     def add(self, count: int) -> None:
         """The reader has consumed this many bytes."""
         self._credit += count
-        self._wake()
+        self._ready.set()
 
     def close(self) -> None:
         """Wake whoever waits for credit; it finds `closed`."""
         self.closed = True
-        self._wake()
+        self._ready.set()
 
     def spend(self, size: int) -> None:
         """Count one item that is sent."""
@@ -108,9 +108,5 @@ class Outbox:
     async def ready(self) -> None:
         """Wait until there is credit, or the call has ended."""
         while self._credit <= 0 and not self.closed:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._ready.clear()
+            await self._ready.wait()

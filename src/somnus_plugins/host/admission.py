@@ -1,0 +1,104 @@
+"""Who may call now: places, a bounded queue for those who wait, and the header every call carries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from random import getrandbits
+
+from somnus_plugins.errors import CallTimeout, Overloaded, PermissionDenied
+from somnus_plugins.wire.frames import Header
+
+__all__ = ["Gate", "header"]
+
+
+class Gate:
+    """Places of one plugin.
+
+    Args:
+        places: Calls at the same time.
+        queue: Calls that may wait for a place.
+    """
+
+    __slots__ = ("_queue", "_waiting", "places", "taken")
+
+    def __init__(self, places: int, queue: int) -> None:
+        self.places = places
+        self.taken = 0
+        """Calls that have a place."""
+        self._queue = queue
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place."""
+        return len(self._waiting)
+
+    async def enter(self, timeout_s: float | None) -> None:
+        """Take a place, waiting for it in turn.
+
+        Raises:
+            Overloaded: Too many wait already.
+            CallTimeout: No place was free within `timeout_s`.
+        """
+        if self.taken < self.places and not self._waiting:
+            self.taken += 1
+            return
+        if len(self._waiting) >= self._queue:
+            raise Overloaded(
+                f"{self.taken} calls run and {len(self._waiting)} wait; no more may",
+                remedy="Try again later, or raise concurrency in [tool.somnus.limits].",
+            )
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await asyncio.wait_for(turn, timeout_s)
+        except TimeoutError:
+            raise CallTimeout("the deadline passed before there was a free place") from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+
+    def leave(self) -> None:
+        """Give the place to whoever has waited longest, or free it."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.taken -= 1
+
+
+def header(
+    timeout_s: float,
+    *,
+    caller: str = "",
+    user: str | None = None,
+    session: str | None = None,
+    above: Header | None = None,
+    depth_max: int = 0,
+) -> Header:
+    """The header of a call, written by the host.
+
+    Args:
+        timeout_s: Seconds the callee has.
+        caller: Id of the plugin that calls; empty for the application.
+        user: The person on whose behalf, as the application names them.
+        session: The application's session.
+        above: The header of the call in which this one is made, for a plugin's call.
+        depth_max: How deep calls may nest, where `above` is given.
+
+    Raises:
+        PermissionDenied: It would nest too deep; names the chain.
+    """
+    if above is None:
+        return Header(timeout_s, f"{getrandbits(128):032x}", caller, 0, (), user, session)
+    chain = (*above.chain, caller)
+    if above.depth + 1 > depth_max:
+        raise PermissionDenied(f"calls nest {above.depth + 1} deep, at most {depth_max} may: {' → '.join(chain)}")
+    remaining = timeout_s if above.timeout_s is None else min(timeout_s, above.timeout_s)
+    return Header(remaining, above.trace, caller, above.depth + 1, chain, above.user, above.session)

@@ -1,0 +1,333 @@
+"""The host itself: every installed plugin as an instance, woken, called, put to sleep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+
+from somnus_plugins.errors import NotReady, SomnusError, UnknownPlugin, WireError
+from somnus_plugins.host.admission import header
+from somnus_plugins.host.catalogue import Catalogue, Listing
+from somnus_plugins.host.core import Terms
+from somnus_plugins.host.discovery import Found, read_directory, scan_paths, scan_ring
+from somnus_plugins.host.home import Home
+from somnus_plugins.host.installer import Installer
+from somnus_plugins.host.instance import Instance, Surroundings
+from somnus_plugins.host.lifecycle import State, Word
+from somnus_plugins.host.occurrences import Events, Timetable
+from somnus_plugins.host.order import dependency_order, unmet
+from somnus_plugins.host.registry import Entry, Registry
+from somnus_plugins.runtime.nursery import Nursery
+from somnus_plugins.settings import Settings
+from somnus_plugins.trust.manifest import supports
+from somnus_plugins.trust.manifest.terms import ActivationKind
+from somnus_plugins.wire.peer import Exchange, Handler, Incoming, ProgressSink
+
+__all__ = ["Engine"]
+
+MIB: Final = 1024 * 1024
+
+
+class Engine:
+    """Serves every plugin of one home.
+
+    Args:
+        home: The home; this process must be its only host.
+        settings: Limits.
+        safe: Serve with every plugin off.
+        background: Start what wants to run by itself: `startup`, schedules, background plugins.
+    """
+
+    def __init__(self, home: Home, settings: Settings, *, safe: bool = False, background: bool = True) -> None:
+        self.home = home
+        self.settings = settings
+        self.registry = Registry(home.registry)
+        self.nursery = Nursery(settings)
+        self.installer = Installer(home, self.registry, self.nursery, settings)
+        self.instances: dict[str, Instance] = {}
+        self.strangers: dict[str, Found] = {}
+        """Found on disk and not served: not installed, or not readable."""
+        self.doors: Callable[[], tuple[int, ...]] = tuple
+        """Process ids of the doors; set by whoever opens them."""
+        self.on_catalogue: list[Callable[[Catalogue], Awaitable[None]]] = []
+        """Awaited with every new catalogue before the change that made it is reported as done."""
+        self._safe = safe
+        self._background = background
+        self._catalogue = Catalogue()
+        self._changing = asyncio.Lock()
+        self._events = Events(self._served)
+        self._timetable = Timetable()
+        self._keeper: asyncio.Task[None] | None = None
+        self._beginnings: set[asyncio.Task[None]] = set()
+        self._around = Surroundings(home, settings, self.nursery, self._handler, self._on_state)
+
+    # -- beginning and end -------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start serving.
+
+        Raises:
+            ZygoteFailed: No process can be made here.
+            HomeCorrupt: The registry cannot be read.
+        """
+        await self.nursery.open()
+        self._discover()
+        await self._publish_catalogue()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        if self._background and not self._safe:
+            self._timetable.set(self._served())
+            self._begin(self._served())
+        self._events.publish("system.started")
+
+    async def close(self) -> None:
+        """End every plugin in order, then every process."""
+        for task in [*self._beginnings, *([self._keeper] if self._keeper is not None else [])]:
+            task.cancel()
+        await self._timetable.close()
+        await self._events.close()
+        await asyncio.gather(*(instance.kill("the host stopped") for instance in self.instances.values()))
+        await self.nursery.close()
+
+    def _begin(self, instances: Iterable[Instance]) -> None:
+        wanted = [each for each in instances if _starts_by_itself(each)]
+        if wanted:
+            task = asyncio.get_running_loop().create_task(self._start_in_order(wanted))
+            self._beginnings.add(task)
+            task.add_done_callback(self._beginnings.discard)
+
+    async def _start_in_order(self, wanted: list[Instance]) -> None:
+        for instance in dependency_order(wanted):
+            try:
+                await instance.awake(self.settings.runtime.start_timeout_s)
+            except SomnusError as error:
+                instance.book.note(f"was not started with the host: {error}", level="WARNING")
+
+    async def _keep(self) -> None:
+        """Put the idle to sleep; bring back what should always run."""
+        while True:
+            await asyncio.sleep(self.settings.host.sleep_check_s)
+            now = monotonic()
+            for instance in self._served():
+                limit_s = instance.manifest.sleep_after_s
+                if instance.worker is not None and limit_s and instance.idle_for(now) >= limit_s:
+                    await instance.sleep("idle")
+            if self._background and not self._safe:
+                self._begin(each for each in self._served() if each.state is State.ASLEEP and _never_sleeps(each))
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is served now."""
+        return self._catalogue
+
+    def _served(self) -> list[Instance]:
+        return [each for each in self.instances.values() if each.entry.enabled]
+
+    def find(self, name: str) -> Instance:
+        """A plugin by id, mount or, where only one has it, name; served or not.
+
+        Raises:
+            UnknownPlugin: There is none.
+        """
+        named = [each for each in self.instances.values() if name in (each.id, each.entry.mount)]
+        named = named or [each for each in self.instances.values() if each.manifest.name == name]
+        if len(named) == 1:
+            return named[0]
+        if name in self.strangers:
+            found = self.strangers[name]
+            raise UnknownPlugin(f"{name} is not installed: {found.error or 'nobody has agreed to it'}")
+        known = ", ".join(sorted(each.entry.mount for each in self.instances.values())[:20]) or "none"
+        why = f"{len(named)} plugins are called {name!r}" if named else f"no plugin {name!r} is installed"
+        raise UnknownPlugin(f"{why}; installed are: {known}", remedy="`somnus-plugins list` shows ids and mounts.")
+
+    def _discover(self) -> None:
+        for entry in self.registry.entries():
+            try:
+                self._take_in(entry, read_directory(Path(entry.directory), entry.ring))
+            except SomnusError as error:
+                self.strangers[entry.id] = Found(Path(entry.directory), entry.ring, None, None, error)
+        for found in self._scan():
+            if self.registry.get(found.plugin) is None:
+                self.strangers[found.plugin] = found
+        for instance in self.instances.values():
+            instance.look_again(self._missing)
+
+    def _scan(self) -> Iterable[Found]:
+        for ring, folder in self.home.rings.items():
+            yield from scan_ring(folder, ring)  # type: ignore[arg-type]  # the keys of `rings` are the rings
+        yield from scan_paths(Path(path).expanduser() for path in self.settings.host.extra_paths)
+
+    def _take_in(self, entry: Entry, found: Found) -> None:
+        if found.manifest is None or found.contributions is None:
+            self.strangers[entry.id] = found
+            return
+        self.strangers.pop(entry.id, None)
+        instance = self.instances.get(entry.id)
+        if instance is not None:
+            instance.renew(entry, found.manifest, found.contributions)
+        else:
+            self.instances[entry.id] = Instance(entry, found.manifest, found.contributions, self._around)
+
+    def _missing(self, instance: Instance) -> SomnusError | None:
+        if not supports(instance.manifest):
+            return NotReady(f"it is made for plugin API {instance.manifest.api}")
+        return unmet(instance, {each.id: each for each in self._served()})
+
+    async def _publish_catalogue(self) -> None:
+        served = [] if self._safe else [each for each in self._served() if each.state is not State.STOPPED]
+        self._catalogue = Catalogue(self._catalogue.revision + 1, map(_listing, served))
+        for listener in tuple(self.on_catalogue):
+            await listener(self._catalogue)
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    async def request(
+        self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
+    ) -> msgspec.Raw:
+        """One call with one answer."""
+        instance = self.instances.get(plugin) or self._callable(plugin)
+        tool = instance.tool(target) if method == "tool" else None
+        head = header(instance.timeout_s(tool, terms.timeout_s), user=terms.user, session=terms.session)
+        return await instance.request(method, payload, target, head, progress)
+
+    async def exchange(
+        self,
+        plugin: str,
+        method: str,
+        target: str,
+        payload: Any,
+        terms: Terms,
+        *,
+        sends: bool = False,
+        progress: ProgressSink | None = None,
+    ) -> LocalConversation:
+        """A call with streams. One over a socket has no deadline of its own: it lives as long as the socket."""
+        instance = self._callable(plugin)
+        tool = instance.tool(target) if method == "tool" else None
+        timeout_s = None if method == "websocket" else instance.timeout_s(tool, terms.timeout_s)
+        head = header(timeout_s or 0.0, user=terms.user, session=terms.session)
+        head = msgspec.structs.replace(head, timeout_s=timeout_s)
+        exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=progress)
+        return LocalConversation(instance, exchange)
+
+    def _callable(self, name: str) -> Instance:
+        return self.instances[self._catalogue.find(name).id]
+
+    def _handler(self, instance: Instance) -> Handler:
+        async def serve(incoming: Incoming) -> Any:
+            raise NotReady(f"the host has no call {incoming.method!r}")
+
+        return serve
+
+    def _on_state(self, instance: Instance, before: State, now: State) -> None:
+        topics = {State.ACTIVE: "plugin.started", State.ASLEEP: "plugin.slept", State.STOPPED: "plugin.stopped"}
+        topic = topics.get(now, "plugin.failed" if now.word in (Word.FAILED, Word.NEEDS_YOU) else "")
+        if topic and before.has_process:
+            self._events.publish(
+                topic, {"plugin": instance.id, "state": now.value, "reason": instance.lifecycle.reason}
+            )
+
+    # -- operations --------------------------------------------------------------------------------------------------
+
+    async def operate(self, name: str, arguments: dict[str, Any]) -> Any:
+        """One of `operations.OPERATIONS`, here."""
+        from somnus_plugins.host.operations import perform
+
+        return await perform(self, name, arguments)
+
+    async def changed(self, plugin: str) -> None:
+        """An entry was added, changed or removed: bring what is served in line, in every door."""
+        async with self._changing:
+            entry = self.registry.get(plugin)
+            instance = self.instances.get(plugin)
+            if instance is not None:
+                await instance.halt("it is being changed")
+            if entry is None:
+                self.instances.pop(plugin, None)
+                self.strangers.pop(plugin, None)
+            else:
+                self._take_in(entry, read_directory(Path(entry.directory), entry.ring))
+            for each in self.instances.values():
+                if each.id == plugin or each.state is State.INCOMPATIBLE or _requires(each, plugin):
+                    each.look_again(self._missing)
+            await self._publish_catalogue()
+            if self._background and not self._safe:
+                self._timetable.set(self._served())
+                self._begin(each for each in self._served() if each.id == plugin)
+
+    def publish(self, topic: str, data: Any = None) -> int:
+        """Publish an event of the application."""
+        return self._events.publish(topic, data)
+
+
+class LocalConversation:
+    """A call with streams to a plugin of this engine."""
+
+    def __init__(self, instance: Instance, exchange: Exchange) -> None:
+        self._instance = instance
+        self._exchange = exchange
+        self._closed = False
+
+    async def __aiter__(self) -> AsyncIterator[msgspec.Raw]:
+        try:
+            async for item in self._exchange:
+                yield item
+        except WireError as error:
+            raise await self._instance.explained(error) from error
+
+    async def send(self, item: Any) -> None:
+        """Send one item; waits while the plugin does not read."""
+        try:
+            await self._exchange.send(item)
+        except WireError as error:
+            raise await self._instance.explained(error) from error
+
+    def end(self) -> None:
+        """No more items from here."""
+        self._exchange.end()
+
+    async def result(self) -> msgspec.Raw:
+        """The call's result, encoded; raises as a call does."""
+        try:
+            return await self._exchange.result()
+        except WireError as error:
+            raise await self._instance.explained(error) from error
+
+    async def close(self) -> None:
+        """Cancel the call where it still runs, and give its place back."""
+        if not self._closed:
+            self._closed = True
+            self._exchange.cancel()
+            self._instance.release()
+
+
+def _listing(instance: Instance) -> Listing:
+    return Listing(
+        id=instance.id,
+        mount=instance.entry.mount,
+        version=instance.manifest.version,
+        generation=instance.entry.generation,
+        description=instance.manifest.description,
+        public_routes=instance.manifest.permissions.public_routes,
+        upload_max_bytes=instance.limits.upload_mb * MIB,
+        contributions=instance.contributions,
+    )
+
+
+def _starts_by_itself(instance: Instance) -> bool:
+    starts = any(each.kind is ActivationKind.STARTUP for each in instance.manifest.activation)
+    return instance.state is State.ASLEEP and (starts or _never_sleeps(instance))
+
+
+def _never_sleeps(instance: Instance) -> bool:
+    return instance.manifest.permissions.background and instance.manifest.sleep_after_s == 0
+
+
+def _requires(instance: Instance, plugin: str) -> bool:
+    return any(str(each.plugin) == plugin for each in instance.manifest.requires)

@@ -1,0 +1,69 @@
+"""The threat model promises nothing without a test: each row names tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_tree import ROOT
+
+PAGE = ROOT / "docs" / "threat-model.md"
+TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<name>test_\w+)`")
+
+
+def promises(markdown: str) -> list[list[str]]:
+    """The rows of the table threat → mechanism → test."""
+    table = markdown.partition("| threat | mechanism | test |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def unproven(row: list[str], root: Path) -> str:
+    """Why a row does not hold, or an empty text."""
+    if len(row) != 3 or not all(row):
+        return f"a row has threat, mechanism and test: {row}"
+    named = list(TEST.finditer(row[2]))
+    if not named:
+        return f"{row[0]}: names no test"
+    missing = [match[0] for match in named if match["name"] not in functions_in(root / match["file"])]
+    return f"{row[0]}: there is no {', '.join(missing)}" if missing else ""
+
+
+def functions_in(file: Path) -> set[str]:
+    if not file.is_file():
+        return set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_promise_of_the_threat_model_has_a_test_that_exists() -> None:
+    rows = promises(PAGE.read_text(encoding="utf-8"))
+
+    assert rows
+    assert [fault for row in rows if (fault := unproven(row, ROOT))] == []
+
+
+def test_the_threat_model_says_how_far_confinement_goes() -> None:
+    assert "level is `none`" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("| garbage | strikes | `tests/test_a.py::test_here` |", ""),
+        ("| garbage | strikes | `tests/test_a.py::test_gone` |", "garbage: there is no `tests/test_a.py::test_gone`"),
+        ("| garbage | strikes | `tests/no.py::test_here` |", "garbage: there is no `tests/no.py::test_here`"),
+        ("| garbage | strikes | by hand |", "garbage: names no test"),
+        ("| garbage | | `tests/test_a.py::test_here` |", "a row has threat, mechanism and test"),
+    ],
+)
+def test_a_promise_without_proof_is_found(tmp_path: Path, row: str, fault: str) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text("async def test_here() -> None: ...\n", encoding="utf-8")
+    page = f"text\n\n| threat | mechanism | test |\n| --- | --- | --- |\n{row}\n\nmore text | with a bar\n"
+
+    (found,) = promises(page)
+    assert unproven(found, tmp_path).startswith(fault)
+    assert bool(unproven(found, tmp_path)) is bool(fault)
