@@ -44,6 +44,15 @@ async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None
             await turn.wait()
 
 
+async def turns(count: int) -> None:
+    """Let the loop turn: whatever can go on without news from outside has then done so."""
+    loop = asyncio.get_running_loop()
+    for _ in range(count):
+        turn = asyncio.Event()
+        loop.call_soon(turn.set)
+        await turn.wait()
+
+
 async def echo(incoming: Incoming) -> Any:
     """Answer with the arguments."""
     return incoming.payload
@@ -102,12 +111,17 @@ async def joined(
     worker: Handler = echo,
     limits: PeerLimits = LIMITS,
     channel: bool = False,
+    on_abandoned: Callable[[int], None] | None = None,
 ) -> AsyncIterator[Pair]:
     """Two peers, in memory or over a socket pair; with a channel, large bodies have shared memory."""
     strikes: list[str] = []
     abandoned: list[int] = []
     ends: list[SomnusError] = []
-    hooks: dict[str, Any] = {"on_strike": strikes.append, "on_abandoned": abandoned.append, "on_closed": ends.append}
+    hooks: dict[str, Any] = {
+        "on_strike": strikes.append,
+        "on_abandoned": on_abandoned or abandoned.append,
+        "on_closed": ends.append,
+    }
     if way == "memory":
         pair = Pair(*connected_pair(host, worker, limits, **hooks), (), strikes, abandoned, ends)
     else:
@@ -234,9 +248,7 @@ async def besieged(handler: Handler = echo, **limits: Any) -> AsyncIterator[Sieg
     ends: list[SomnusError] = []
     chosen = replace(LIMITS, **limits)
     with faults_of_the_loop() as faults:
-        host = Peer(
-            Side.HOST, handler, limits=chosen, channel=channel, on_strike=strikes.append, on_closed=ends.append
-        )
+        host = Peer(Side.HOST, handler, limits=chosen, channel=channel, on_strike=strikes.append, on_closed=ends.append)
         transport = await attach(host, near)
         async with joined("socket") as other:
             siege = Siege(host, Stranger(far, Side.HOST), other.host, transport, far_channel, faults, strikes, ends)

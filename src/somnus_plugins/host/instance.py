@@ -110,6 +110,7 @@ class Instance:
         self._around = around
         self._waking: asyncio.Task[WorkerProcess] | None = None
         self._old: set[asyncio.Task[Ending]] = set()
+        self._dying: asyncio.Future[Ending] | None = None
         self._not_before = 0.0
         runtime = around.settings.runtime
         self._budget = CrashBudget(runtime.crash_max, runtime.crash_window_s, runtime.crash_backoff_s)
@@ -242,6 +243,8 @@ class Instance:
             task.exception()
 
     async def _wake(self) -> WorkerProcess:
+        if self._dying is not None:
+            await asyncio.wait([self._dying])
         if self.state is State.DRAINING and self._old:
             await asyncio.wait(self._old)
         if self.state is not State.ASLEEP:
@@ -260,6 +263,7 @@ class Instance:
         self.starts += 1
         worker.ended.add_done_callback(lambda ended: self._ended(worker, ended.result()))
         worker.worn_out = lambda: self._worn(worker)
+        worker.lost = lambda: self._lost(worker)
         try:
             await self._bring_up(worker)
         except BaseException as error:
@@ -342,11 +346,17 @@ class Instance:
             threads=max(1, self.limits.threads // 2),
         )
 
+    def _lost(self, worker: WorkerProcess) -> None:
+        if worker is self.worker:
+            self.worker = None
+            self._dying = worker.ended
+
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def _ended(self, worker: WorkerProcess, ending: Ending) -> None:
-        if worker is self.worker:
-            self.worker = None
+        self._lost(worker)
+        if self._dying is worker.ended:
+            self._dying = None
         if ending.asked or self.state is State.STARTING:
             return
         verdict = self._budget.crashed(monotonic())

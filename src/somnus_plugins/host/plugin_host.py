@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
-from somnus_plugins.errors import HostNotRunning
+from somnus_plugins.errors import HostLost, HostNotRunning
 from somnus_plugins.host.catalogue import Catalogue
 from somnus_plugins.host.core import Conversation, Core, Terms
 from somnus_plugins.host.home import Home, find_home
@@ -57,6 +57,7 @@ class PluginHost:
         self._background = background
         self._presence: Presence | None = None
         self._core: Core | None = None
+        self._catalogue = Catalogue()
         self._listeners: list[Callable[[Catalogue], None]] = []
 
     # -- beginning and end -------------------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ class PluginHost:
         presence, self._presence, self._core = self._presence, None, None
         if presence is not None:
             await presence.close()
+            self._on_catalogue(Catalogue())
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -102,8 +104,8 @@ class PluginHost:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is served now; empty while the host is stopped."""
-        return Catalogue() if self._core is None else self._core.catalogue
+        """What is served now; empty while the host is stopped, and the last one while another process takes over."""
+        return self._catalogue
 
     def on_catalogue(self, listener: Callable[[Catalogue], None]) -> None:
         """Call `listener` with every new catalogue, before the change that made it is reported as done."""
@@ -113,6 +115,7 @@ class PluginHost:
         self._core = core
 
     def _on_catalogue(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         for listener in self._listeners:
             listener(catalogue)
 
@@ -186,8 +189,19 @@ class PluginHost:
         """
         core = self._core or await self._serving()
         terms = Terms(timeout_s, user, session)
-        result = await core.request(plugin, "tool", tool, input or {}, terms, progress)
+        try:
+            result = await core.request(plugin, "tool", tool, input or {}, terms, progress)
+        except HostLost:
+            if not self._may_repeat(plugin, tool):
+                raise
+            core = await self._serving()
+            result = await core.request(plugin, "tool", tool, input or {}, terms, progress)
         return _decode(result) if returns is None else msgspec.msgpack.decode(result, type=returns)
+
+    def _may_repeat(self, plugin: str, tool: str) -> bool:
+        """Whether a call that was cut off does no harm when it is made twice: its author says so."""
+        tools = self._catalogue.find(plugin).contributions.tools
+        return any(each.name == tool and (each.idempotent or each.read_only) for each in tools)
 
     async def stream(
         self,

@@ -69,6 +69,8 @@ class WorkerProcess:
         self.pid = pid
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.strikes: Counter[str] = Counter()
+        self.lost: Callable[[], None] | None = None
+        """Called when the connection has ended: no call can be made any more, though the process may not be gone yet."""
         self.worn_out: Callable[[], None] | None = None
         """Called when too many calls go on after their deadline: the process should be replaced."""
         self._handle = handle
@@ -216,6 +218,8 @@ class WorkerProcess:
             self._book.note(f"broke the protocol: {kind}", level="WARNING")
 
     def _on_closed(self, reason: SomnusError) -> None:
+        if self.lost is not None:
+            self.lost()
         if self._asked or self.ended.done():
             return
         if isinstance(reason, ProtocolViolation):

@@ -251,7 +251,7 @@ def declared_methods(kind: type) -> Iterator[DeclaredMethod]:
     for each in reversed(kind.__mro__):
         found.update(vars(each))
     for attribute, value in found.items():
-        marks = getattr(value, MARK, None)
+        marks = getattr(getattr(value, "__func__", value), MARK, None)
         if not isinstance(marks, tuple):
             continue
         if not isinstance(value, FunctionType):

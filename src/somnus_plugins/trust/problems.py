@@ -27,6 +27,9 @@ __all__ = [
 FOUND_MAX_CHARS: Final = 80
 """Longest piece of an author's text that a problem quotes: enough to recognise it, too little to flood a terminal."""
 
+TEXT_MAX_CHARS: Final = 2_000
+"""Longest sentence of a problem: long enough for a list of all keys, and the names in it may be an attacker's."""
+
 PROBLEMS_MAX: Final = 100
 """Problems that are listed of one file. Nobody reads more, and a hostile file could have a hundred thousand."""
 
@@ -93,7 +96,8 @@ class Problems:
         """Note a problem; beyond `PROBLEMS_MAX` it is only counted."""
         self.total += 1
         if not self.full:
-            self.found.append(Problem(self.file, key, found, allowed, hint))
+            texts = [printable(each, TEXT_MAX_CHARS) for each in (found, allowed, hint)]
+            self.found.append(Problem(self.file, key, *texts))
 
     @property
     def full(self) -> bool:

@@ -205,7 +205,7 @@ class Dispatcher:
         if key not in self._receivers:
             declared = next((each for each in among if each.attribute == incoming.target), None)
             if declared is None:
-                raise UnknownTool(f"{plugin.id} has no method {incoming.target!r} that takes an {incoming.method}")
+                raise UnknownTool(f"{plugin.id}: {incoming.target!r} is not declared for {incoming.method}s")
             self._receivers[key] = ReceiverAdapter(declared, getattr(plugin, incoming.target))
         return self._receivers[key]
 
@@ -251,7 +251,7 @@ def _decoded(incoming: Incoming, kind: type[Any]) -> Any:
     try:
         return msgspec.msgpack.decode(incoming.payload, type=kind)
     except msgspec.MsgspecError as error:
-        raise InvalidInput(f"{incoming.method}: {error}; allowed is a {kind.__name__}") from error
+        raise InvalidInput(f"{incoming.method}: {error}; allowed is the record {kind.__name__}") from error
 
 
 def _is_cancelled() -> bool:

@@ -95,6 +95,8 @@ def _split_port(text: str) -> tuple[str, str]:
             raise Misfit(hint="write an IPv6 address as [address] or [address]:port")
         return host + bracket, rest[1:]
     host, colon, port = text.partition(":")
+    if ":" in port and "/" not in port:
+        raise Misfit(hint="write an IPv6 address as [address] or [address]:port")
     if colon and not port:
         raise Misfit("a port after the ':'")
     return host, port

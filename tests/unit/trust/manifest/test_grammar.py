@@ -223,7 +223,9 @@ def test_what_the_grammar_does_not_allow_is_refused(name: str, text: str) -> Non
     with pytest.raises(Misfit) as caught:
         named(name).read(text, ANYWHERE)
     assert caught.value.allowed or named(name).allowed
-    assert (caught.value.hint + caught.value.found).isprintable()
+    ANYWHERE.refuse(text, caught.value)
+    said = ANYWHERE.problems.found.pop()
+    assert (said.hint + said.found + said.allowed).isprintable()
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
