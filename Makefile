@@ -11,22 +11,21 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-HOST ?= 127.0.0.1
+SOMNUS_HOME ?= $(CURDIR)/.somnus
+ADDRESS ?= 127.0.0.1
 PORT ?= 8765
 JOBS ?= 2
 UV ?= uv
 
 BIN := $(VENV)/bin
-SOMNUS_HOME ?= $(CURDIR)/.somnus
 INTERPRETERS := 3.11 3.12 3.13
-LINTED := src tests docs bench
+LINTED := $(wildcard src tests docs bench examples)
 
 # Plugins are processes, and processes that may not keep bytecode compile the whole package at each start.
 unexport PYTHONDONTWRITEBYTECODE
-export SOMNUS_HOME
 
 .DELETE_ON_ERROR:
-.PHONY: serve test check verify verify-one bench docs lock clean static quick live venv
+.PHONY: serve test check verify bench docs lock clean static quick live venv
 
 # --- the environment: made once, renewed when the lock or the metadata changes ---------------------------------------
 
@@ -52,12 +51,13 @@ $(VENV)/.bench: $(VENV)/.installed requirements/bench.txt
 
 # --- use -------------------------------------------------------------------------------------------------------------
 
+serve: export SOMNUS_HOME := $(SOMNUS_HOME)
 serve: $(VENV)/.installed
 	@for plugin in examples/plugins/*/; do \
 	  $(BIN)/somnus-plugins install "$$plugin" --yes || exit; \
 	done
 	$(BIN)/somnus-plugins config documents "folder=$(CURDIR)/docs"
-	exec $(BIN)/somnus-plugins serve --host $(HOST) --port $(PORT)
+	exec $(BIN)/somnus-plugins serve --host $(ADDRESS) --port $(PORT)
 
 # --- check -----------------------------------------------------------------------------------------------------------
 
@@ -84,16 +84,16 @@ test: static
 # SOMNUS_VERIFY=1 is what tests read for their rounds, sizes and numbers of inputs.
 verify: export SOMNUS_VERIFY := 1
 verify:
-	@for version in $(INTERPRETERS); do \
+	@verified=; for version in $(INTERPRETERS); do \
 	  if python=$$(.ci/interpreter $$version); then \
 	    echo "== Python $$version: $$python"; \
 	    $(MAKE) --no-print-directory test PYTHON="$$python" VENV=.venv-$$version || exit; \
-	    verified="$${verified-} $$version"; \
+	    verified="$$verified $$version"; \
 	  else \
 	    echo "== Python $$version: not found on this machine, not verified"; \
 	  fi; \
 	done; \
-	test -n "$${verified-}" && echo "verified in full on:$$verified"
+	test -n "$$verified" && echo "verified in full on:$$verified"
 
 # --- write -----------------------------------------------------------------------------------------------------------
 

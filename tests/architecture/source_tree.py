@@ -62,6 +62,14 @@ class Class:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One call and its positional arguments as they are written."""
+
+    where: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Comment:
     """A comment without its `#`, and where it stands."""
 
@@ -202,10 +210,10 @@ class Module:
     def documented(self) -> bool:
         return ast.get_docstring(self.tree) is not None
 
-    def calls(self, name: str) -> tuple[str, ...]:
-        """Where a function or method of this name, dotted or not, is called."""
+    def calls(self, name: str) -> tuple[Call, ...]:
+        """The calls of a function or method of this name, dotted or not."""
         return tuple(
-            self.place(node)
+            Call(self.place(node), tuple(ast.unparse(each) for each in node.args))
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call) and f".{ast.unparse(node.func)}".endswith(f".{name}")
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import struct
@@ -31,7 +32,7 @@ LIMITS: Final = PeerLimits(
     incoming_max=16,
 )
 
-Way = Literal["memory", "socket"]
+Transport = Literal["memory", "socket"]
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
@@ -53,6 +54,24 @@ async def turns(count: int) -> None:
         await turn.wait()
 
 
+class Gate:
+    """A handler that waits until it is opened, and notes what happened to it."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.entered = 0
+        self.cancelled = 0
+
+    async def __call__(self, incoming: Incoming) -> Any:
+        self.entered += 1
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return "through"
+
+
 async def echo(incoming: Incoming) -> Any:
     """Answer with the arguments."""
     return incoming.payload
@@ -63,9 +82,19 @@ def decoded(payload: msgspec.Raw) -> Any:
     return msgspec.msgpack.decode(payload)
 
 
-def open_descriptors() -> set[str]:
-    """The descriptors of this process."""
-    return set(os.listdir("/proc/self/fd"))
+async def listed(items: AsyncIterator[msgspec.Raw]) -> list[Any]:
+    """What a stream holds."""
+    return [decoded(each) async for each in items]
+
+
+def open_descriptors() -> list[str]:
+    """The sockets and the shared memory that this process holds open."""
+    gc.collect()
+    found: list[str] = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return sorted(each for each in found if each.startswith(("socket:", "/memfd:")))
 
 
 @contextmanager
@@ -106,7 +135,7 @@ async def attach(peer: Peer, end: socket.socket) -> asyncio.Transport:
 
 @asynccontextmanager
 async def joined(
-    way: Way,
+    way: Transport,
     host: Handler = echo,
     worker: Handler = echo,
     limits: PeerLimits = LIMITS,

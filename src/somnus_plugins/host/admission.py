@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from random import getrandbits
 
-from somnus_plugins.errors import CallTimeout, Overloaded, PermissionDenied
+from somnus_plugins.errors import CallTimeout, Overloaded
 from somnus_plugins.wire.frames import Header
 
 __all__ = ["Gate", "header"]
@@ -73,32 +73,12 @@ class Gate:
         self.taken -= 1
 
 
-def header(
-    timeout_s: float,
-    *,
-    caller: str = "",
-    user: str | None = None,
-    session: str | None = None,
-    above: Header | None = None,
-    depth_max: int = 0,
-) -> Header:
-    """The header of a call, written by the host.
+def header(timeout_s: float | None, user: str | None = None, session: str | None = None) -> Header:
+    """The header of a call that the application makes: the root of a trace.
 
     Args:
-        timeout_s: Seconds the callee has.
-        caller: Id of the plugin that calls; empty for the application.
+        timeout_s: Seconds the callee has; None for none.
         user: The person on whose behalf, as the application names them.
         session: The application's session.
-        above: The header of the call in which this one is made, for a plugin's call.
-        depth_max: How deep calls may nest, where `above` is given.
-
-    Raises:
-        PermissionDenied: It would nest too deep; names the chain.
     """
-    if above is None:
-        return Header(timeout_s, f"{getrandbits(128):032x}", caller, 0, (), user, session)
-    chain = (*above.chain, caller)
-    if above.depth + 1 > depth_max:
-        raise PermissionDenied(f"calls nest {above.depth + 1} deep, at most {depth_max} may: {' → '.join(chain)}")
-    remaining = timeout_s if above.timeout_s is None else min(timeout_s, above.timeout_s)
-    return Header(remaining, above.trace, caller, above.depth + 1, chain, above.user, above.session)
+    return Header(timeout_s, f"{getrandbits(128):032x}", "", 0, (), user, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
@@ -48,10 +48,10 @@ class Core(Protocol):
     def catalogue(self) -> Catalogue:
         """What is served now."""
 
-    async def request(
+    def request(
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
-    ) -> msgspec.Raw:
-        """One call with one answer."""
+    ) -> Coroutine[Any, Any, msgspec.Raw]:
+        """One call with one answer, awaited by the caller."""
 
     async def exchange(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -187,14 +187,15 @@ class Engine:
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
-    async def request(
+    def request(
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
-    ) -> msgspec.Raw:
+    ) -> Coroutine[Any, Any, msgspec.Raw]:
         """One call with one answer."""
         instance = self.instances.get(plugin) or self._callable(plugin)
-        tool = instance.tool(target) if method == "tool" else None
-        head = header(instance.timeout_s(tool, terms.timeout_s), user=terms.user, session=terms.session)
-        return await instance.request(method, payload, target, head, progress)
+        if target not in instance.tools and method == "tool":
+            instance.tool(target)
+        head = header(instance.timeout_s(target, terms.timeout_s), terms.user, terms.session)
+        return instance.request(method, payload, target, head, progress)
 
     async def exchange(
         self,
@@ -209,10 +210,10 @@ class Engine:
     ) -> LocalConversation:
         """A call with streams. One over a socket has no deadline of its own: it lives as long as the socket."""
         instance = self._callable(plugin)
-        tool = instance.tool(target) if method == "tool" else None
-        timeout_s = None if method == "websocket" else instance.timeout_s(tool, terms.timeout_s)
-        head = header(timeout_s or 0.0, user=terms.user, session=terms.session)
-        head = msgspec.structs.replace(head, timeout_s=timeout_s)
+        if method == "tool":
+            instance.tool(target)
+        timeout_s = None if method == "websocket" else instance.timeout_s(target, terms.timeout_s)
+        head = header(timeout_s, terms.user, terms.session)
         exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=progress)
         return LocalConversation(instance, exchange)
 

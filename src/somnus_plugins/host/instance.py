@@ -108,6 +108,7 @@ class Instance:
         self.held_awake = 0
         """Open streams and sockets."""
         self._around = around
+        self._timeouts = self._tool_timeouts()
         self._waking: asyncio.Task[WorkerProcess] | None = None
         self._old: set[asyncio.Task[Ending]] = set()
         self._dying: asyncio.Future[Ending] | None = None
@@ -120,7 +121,13 @@ class Instance:
         self.entry, self.manifest, self.contributions = entry, manifest, contributions
         self.limits = EffectiveLimits.of(manifest, self._around.settings)
         self.tools = {tool.name: tool for tool in contributions.tools}
+        self._timeouts = self._tool_timeouts()
         self.gate.places = self.limits.concurrency
+
+    def _tool_timeouts(self) -> dict[str, float]:
+        most = self._around.settings.limits.call_timeout_s
+        own = {name: tool.timeout_s or self.limits.call_timeout_s for name, tool in self.tools.items()}
+        return {name: min(each, most) for name, each in own.items()}
 
     @property
     def id(self) -> str:
@@ -140,11 +147,12 @@ class Instance:
             raise UnknownTool(f"{self.id} has no tool {name!r}; its tools: {known}")
         return tool
 
-    def timeout_s(self, tool: Tool | None, asked_s: float | None) -> float:
+    def timeout_s(self, tool: str = "", asked_s: float | None = None) -> float:
         """Seconds a call has: what the caller asks for, within what the tool or else the plugin allows."""
-        own = self.limits.call_timeout_s if tool is None or tool.timeout_s is None else tool.timeout_s
-        own = min(own, self._around.settings.limits.call_timeout_s)
-        return own if asked_s is None else min(own, asked_s)
+        own = self._timeouts.get(tool)
+        if own is None:
+            own = self.limits.call_timeout_s
+        return own if asked_s is None or asked_s > own else asked_s
 
     # -- calls -------------------------------------------------------------------------------------------------------
 

@@ -84,9 +84,9 @@ class Events:
         """Deliver one event; an empty method only wakes the plugin."""
         try:
             if method:
-                await instance.request("event", occurrence, method, header(instance.timeout_s(None, None)))
+                await instance.request("event", occurrence, method, header(instance.timeout_s()))
             else:
-                await instance.awake(instance.timeout_s(None, None))
+                await instance.awake(instance.timeout_s())
         except SomnusError as error:
             instance.book.note(f"event {occurrence.topic} was not taken: {error}", level="WARNING")
 
@@ -147,7 +147,7 @@ class Timetable:
 
     async def _call(self, instance: Instance, schedule: Schedule) -> None:
         try:
-            await instance.request("schedule", None, schedule.method, header(instance.timeout_s(None, None)))
+            await instance.request("schedule", None, schedule.method, header(instance.timeout_s()))
         except SomnusError as error:
             instance.book.note(f"scheduled {schedule.method} failed: {error}", level="WARNING")
 

@@ -70,7 +70,7 @@ class WorkerProcess:
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.strikes: Counter[str] = Counter()
         self.lost: Callable[[], None] | None = None
-        """Called when the connection has ended: no call can be made any more, though the process may not be gone yet."""
+        """Called when the connection has ended: no call can be made any more, even where the process lives on a little."""
         self.worn_out: Callable[[], None] | None = None
         """Called when too many calls go on after their deadline: the process should be replaced."""
         self._handle = handle

@@ -66,8 +66,17 @@ def dump(contributions: Contributions) -> bytes:
         subscriptions=tuple(sorted(contributions.subscriptions, key=_name)),
         schedules=tuple(sorted(contributions.schedules, key=_name)),
     )
-    record = msgspec.to_builtins(sorted_lists) | {"format": contributions.format}
-    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1) + b"\n"
+    problems = Problems(CONTRIBUTIONS_FILE)
+    content = b""
+    try:
+        typed = msgspec.convert(msgspec.to_builtins(sorted_lists), Contributions)  # 5 and 5.0 become the same
+        record = msgspec.to_builtins(typed) | {"format": typed.format}
+        content = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1) + b"\n"
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:  # the wire carries more than JSON
+        problems.add("", printable(str(error), 200), "values of JSON")
+    _check_size(content, problems)
+    problems.raise_any(InvalidManifest, REMEDY)
+    return content
 
 
 def load(content: bytes, file: str = CONTRIBUTIONS_FILE) -> Contributions:
@@ -78,16 +87,15 @@ def load(content: bytes, file: str = CONTRIBUTIONS_FILE) -> Contributions:
     """
     problems = Problems(file)
     found: Contributions | None = None
-    if len(content) > CONTRIBUTIONS_MAX_BYTES:
-        problems.add("", f"{len(content)} bytes", f"at most {CONTRIBUTIONS_MAX_BYTES} bytes")
-    else:
-        try:
-            found = msgspec.json.decode(content, type=Contributions)
-        except msgspec.ValidationError as error:
-            reason, _, key = str(error).partition(" - at `$")
-            problems.add(printable(key.strip(".`")), printable(reason, 200), "contributions of format 1")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            problems.add("", printable(str(error), 200), "JSON")
+    _check_size(content, problems)
+    problems.raise_any(InvalidManifest, REMEDY)
+    try:
+        found = msgspec.json.decode(content, type=Contributions)
+    except msgspec.ValidationError as error:
+        reason, _, key = str(error).partition(" - at `$")
+        problems.add(printable(key.strip(".`")), printable(reason, 200), "contributions of format 1")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problems.add("", printable(str(error), 200), "JSON")
     problems.raise_any(InvalidManifest, REMEDY)
     assert found is not None  # noqa: S101 - None comes with a problem
     check(found, file)
@@ -117,6 +125,11 @@ def check(contributions: Contributions, file: str = CONTRIBUTIONS_FILE) -> None:
             for key, value, allowed in _faults(entry):
                 place.at(index, key).refuse(value, Misfit(allowed))
     problems.raise_any(InvalidManifest, REMEDY)
+
+
+def _check_size(content: bytes, problems: Problems) -> None:
+    if len(content) > CONTRIBUTIONS_MAX_BYTES:
+        problems.add("", f"{len(content)} bytes", f"at most {CONTRIBUTIONS_MAX_BYTES} bytes")
 
 
 def is_same(announced_fingerprint: str, contributions: Contributions) -> bool:
@@ -220,37 +233,56 @@ def _name(entry: Entry) -> str:
             return f"{entry.method} " + (f"at {entry.cron}" if entry.every_s is None else f"every {entry.every_s:g} s")
 
 
-def _faults(entry: Entry) -> Iterator[tuple[str, Any, str]]:
-    """Key, value and what is allowed, of everything in the entry that is wrong."""
+Faults = Iterator[tuple[str, Any, str]]
+"""Key, value and what is allowed, of everything in an entry that is wrong."""
+
+
+def _faults(entry: Entry) -> Faults:
     match entry:
         case Tool():
-            if not _TOOL_NAME.fullmatch(entry.name):
-                yield "name", entry.name, "letters, digits, '_' and '-', a letter first, at most 64 characters"
-            if entry.timeout_s is not None and not 0 < entry.timeout_s < math.inf:
-                yield "timeout_s", entry.timeout_s, "seconds, more than 0"
-            if entry.input_schema.get("type", "object") != "object":
-                yield "input_schema", entry.input_schema, "the schema of an object"
+            return _tool_faults(entry)
         case Route():
-            if not _ROUTE_PATH.fullmatch(entry.path):
-                yield "path", entry.path, "a path that begins with '/', without spaces and control characters"
-            if not set(entry.methods) <= _HTTP_METHODS or bool(entry.methods) == entry.websocket:
-                yield "methods", " ".join(entry.methods), "HTTP methods in upper case; none for a WebSocket"
+            return _route_faults(entry)
         case Subscription():
-            yield from _method_faults(entry.method)
-            try:
-                parse_event_pattern(entry.pattern)
-            except Misfit as misfit:
-                yield "pattern", entry.pattern, misfit.allowed
+            return _subscription_faults(entry)
         case Schedule():
-            yield from _method_faults(entry.method)
-            if (entry.every_s is None) == (entry.cron is None):
-                yield "every_s", entry.every_s, "exactly one of every_s and cron"
-            if entry.every_s is not None and not 0 < entry.every_s < math.inf:
-                yield "every_s", entry.every_s, "seconds, more than 0"
-            if entry.cron is not None and len(entry.cron.split()) not in _CRON_FIELDS:
-                yield "cron", entry.cron, "a cron expression of five fields, or six with seconds"
+            return _schedule_faults(entry)
 
 
-def _method_faults(name: str) -> Iterator[tuple[str, str, str]]:
+def _tool_faults(tool: Tool) -> Faults:
+    if not _TOOL_NAME.fullmatch(tool.name):
+        yield "name", tool.name, "letters, digits, '_' and '-', a letter first, at most 64 characters"
+    if tool.timeout_s is not None and not 0 < tool.timeout_s < math.inf:
+        yield "timeout_s", tool.timeout_s, "seconds, more than 0"
+    if tool.input_schema.get("type", "object") != "object":
+        yield "input_schema", tool.input_schema, "the schema of an object"
+
+
+def _route_faults(route: Route) -> Faults:
+    if not _ROUTE_PATH.fullmatch(route.path):
+        yield "path", route.path, "a path that begins with '/', without spaces and control characters"
+    if not set(route.methods) <= _HTTP_METHODS or bool(route.methods) == route.websocket:
+        yield "methods", " ".join(route.methods), "HTTP methods in upper case; none for a WebSocket"
+
+
+def _subscription_faults(subscription: Subscription) -> Faults:
+    yield from _method_faults(subscription.method)
+    try:
+        parse_event_pattern(subscription.pattern)
+    except Misfit as misfit:
+        yield "pattern", subscription.pattern, misfit.allowed
+
+
+def _schedule_faults(schedule: Schedule) -> Faults:
+    yield from _method_faults(schedule.method)
+    if (schedule.every_s is None) == (schedule.cron is None):
+        yield "every_s", schedule.every_s, "exactly one of every_s and cron"
+    if schedule.every_s is not None and not 0 < schedule.every_s < math.inf:
+        yield "every_s", schedule.every_s, "seconds, more than 0"
+    if schedule.cron is not None and len(schedule.cron.split()) not in _CRON_FIELDS:
+        yield "cron", schedule.cron, "a cron expression of five fields, or six with seconds"
+
+
+def _method_faults(name: str) -> Faults:
     if not _METHOD_NAME.fullmatch(name):
         yield "method", name, "the name of a Python method"

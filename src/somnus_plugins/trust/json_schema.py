@@ -73,6 +73,16 @@ _FORMATS: Final[Mapping[str, str]] = {
 }
 
 
+_ANYTHING: Final = "any JSON value"
+_PLAIN: Final[Mapping[str, str]] = {"boolean": "true or false", "object": "a JSON object", "null": "null"}
+_ENDS: Final[Mapping[str, str]] = {
+    "minimum": "from",
+    "exclusiveMinimum": "more than",
+    "maximum": "to",
+    "exclusiveMaximum": "less than",
+}
+
+
 def resolve(schema: object, root: Schema) -> Schema:
     """The schema with its references followed; empty, which fits everything, where they lead nowhere."""
     for _ in range(REFERENCES_MAX):
@@ -142,27 +152,25 @@ def _allowed(schema: Schema, root: Schema) -> str:
     if "const" in schema:
         return describe(schema["const"])
     if isinstance(schema.get("enum"), list):
-        return words([describe(each) for each in schema["enum"][:VARIANTS_MAX]])
-    kind, form = schema.get("type"), schema.get("format")
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    ends = [f"more than {low}" if "exclusiveMinimum" in schema else f"from {low}"] if _is_number(low) else []
-    ends += [f"less than {high}" if "exclusiveMaximum" in schema else f"to {high}"] if _is_number(high) else []
-    match kind:
+        return words([describe(each) for each in schema["enum"][:VARIANTS_MAX]]) or "nothing"
+    match schema.get("type"):
         case "integer" | "number":
-            return " ".join(["a whole number" if kind == "integer" else "a number", *ends])
-        case "boolean":
-            return "true or false"
+            return _allowed_number(schema)
         case "string":
+            form = schema.get("format")
             return _FORMATS.get(form, "text") if isinstance(form, str) else "text"
         case "array":
             item = resolve(schema.get("items"), root)
-            return "a list" if not isinstance(item.get("type"), str) else f"a list; each entry: {_allowed(item, {})}"
-        case "object":
-            return "a JSON object"
-        case "null":
-            return "null"
-    return "any JSON value"
+            return f"a list; each entry: {_allowed(item, {})}" if isinstance(item.get("type"), str) else "a list"
+        case str() as kind:
+            return _PLAIN.get(kind, _ANYTHING)
+    return _ANYTHING
+
+
+def _allowed_number(schema: Schema) -> str:
+    kind = "a whole number" if schema["type"] == "integer" else "a number"
+    ends = [f"{text} {schema[name]}" for name, text in _ENDS.items() if _is_number(schema.get(name))]
+    return " ".join([kind, *ends])
 
 
 def is_hidden(schema: object, root: Schema) -> bool:

@@ -102,8 +102,9 @@ async def send_item(connection: Connection, call_id: int, item: Any, outbox: Out
         PeerClosed: The call has ended.
     """
     await outbox.ready()
-    if outbox.closed or connection.closed is not None:
-        raise connection.closed or PeerClosed("the call has ended")
+    connection.ensure_open()
+    if outbox.closed:
+        raise PeerClosed("the call has ended")
     try:
         body = encode_frame(Item(call_id, raw(item)))
     except ENCODE_ERRORS as error:
@@ -263,8 +264,7 @@ class Calls:
         return not open_now or not (await asyncio.wait(open_now, timeout=timeout_s))[1]
 
     def _opening(self, request: Request) -> bytes:
-        if self.connection.closed is not None:
-            raise self.connection.closed
+        self.connection.ensure_open()
         try:
             body = encode_frame(request)
         except ENCODE_ERRORS as error:

@@ -67,6 +67,16 @@ class Splitter:
         """Bytes that the frame at the start of the buffer takes, as far as that is known."""
         self._skip = 0
 
+    def is_whole(self, data: bytes) -> bool:
+        """Whether these bytes are exactly one frame and nothing is left from before: what most reads bring."""
+        length = len(data) - 4
+        return (
+            not self._buffer
+            and not self._skip
+            and 0 <= length <= self.max_bytes
+            and PREFIX.unpack_from(data)[0] == length
+        )
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that are complete with these bytes.
 

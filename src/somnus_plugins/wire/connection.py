@@ -117,8 +117,9 @@ class Connection(asyncio.Protocol):
             return
         if not self.writable.is_set():
             await self.writable.wait()
-        if self.closed is not None or self._transport is None:
-            raise self.closed or PeerClosed("the connection is not open yet")
+        self.ensure_open()
+        if self._transport is None:
+            raise PeerClosed("the connection is not open yet")
         self._transport.write(PREFIX.pack(len(body)) + body)
 
     # -- receiving ---------------------------------------------------------------------------------------------------
@@ -126,6 +127,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the transport."""
         splitter = self._splitter
+        if splitter.is_whole(data):
+            self.take(data[4:])
+            return
         for body in splitter.feed(data):
             self.take(body)
             if self.halted:
@@ -160,6 +164,12 @@ class Connection(asyncio.Protocol):
     def _resume_reading(self) -> None:
         if self.writable.is_set() and not self.halted and self._transport is not None:
             self._transport.resume_reading()
+
+    def ensure_open(self) -> None:
+        """Raise the reason of the end, where the connection has ended."""
+        if self.closed is not None:
+            # Without the frames of those who met it before: it would keep alive whatever they held.
+            raise self.closed.with_traceback(None)
 
     def strike(self, kind: str) -> None:
         """Count something the other side must not do; one too many ends the connection."""

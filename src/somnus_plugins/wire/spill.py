@@ -44,8 +44,7 @@ class HostSpill:
             try:
                 descriptor = await asyncio.shield(publishing)
                 try:
-                    if self._connection.closed is not None:
-                        raise self._connection.closed
+                    self._connection.ensure_open()
                     shared_memory.post(self._channel, descriptor)
                 finally:
                     shared_memory.close(descriptor)
@@ -118,7 +117,8 @@ class WorkerSpill:
         channel.setblocking(False)
         self._turn = asyncio.Lock()
         self._tickets = 0
-        self._waiting: dict[int, asyncio.Future[bool]] = {}
+        self._waiting: dict[int, asyncio.Future[int | None]] = {}
+        """Ticket to the descriptor of its memory, or to None where the host gives none."""
         connection.receivers |= {Spilled: self._on_spilled, Reserved: self._on_reserved}
         connection.enders.append(self._on_end)
 
@@ -132,8 +132,7 @@ class WorkerSpill:
             filling.add_done_callback(self._give_back)
             raise
         self._settle(filled)
-        if self._connection.closed is not None:
-            raise self._connection.closed
+        self._connection.ensure_open()
         if filled is None:
             raise too_large(
                 f"{len(body):,} bytes are more than the host takes at once",
@@ -151,9 +150,8 @@ class WorkerSpill:
         granted = self._waiting[ticket] = self._connection.loop.create_future()
         self._connection.send(Reserve(ticket, len(body)))
         try:
-            if not await granted:
+            if (descriptor := await granted) is None:
                 return None
-            descriptor = shared_memory.collect(self._channel)
             await asyncio.to_thread(shared_memory.fill, descriptor, body)
         except OSError:
             return Filled(ticket, written=False)
@@ -180,10 +178,16 @@ class WorkerSpill:
 
     def _on_reserved(self, reserved: Reserved) -> None:
         waiting = self._waiting.get(reserved.ticket)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(reserved.granted)
+        if waiting is None or waiting.done():
+            self._connection.strike("memory that was not asked for")
+            return
+        # Now: the next descriptor on the channel may belong to a frame that has already arrived.
+        try:
+            waiting.set_result(shared_memory.collect(self._channel) if reserved.granted else None)
+        except OSError as error:
+            waiting.set_exception(error)
 
     def _on_end(self, reason: SomnusError) -> None:
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_result(False)
+                waiting.set_result(None)

@@ -28,9 +28,8 @@ FAILURES: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec
 
 
 def _foreign(value: Any) -> Any:
-    serializer = getattr(type(value), "__pydantic_serializer__", None)
-    if serializer is not None:
-        return serializer.to_python(value, by_alias=True)
+    if hasattr(type(value), "__pydantic_fields__"):
+        return value.__pydantic_serializer__.to_python(value, by_alias=True)
     for kinds, written in WRITTEN_AS:
         if isinstance(value, kinds):
             return written(value)

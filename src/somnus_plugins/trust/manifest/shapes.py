@@ -304,13 +304,14 @@ class Keyed:
             raise Misfit(f"at most {LIST_MAX_ITEMS} keys")
         found = []
         for name, entry in value.items():
-            below, allowed = place.at(name), self.name.allowed
+            shape: Shape = self.name
+            below, suspect = place.at(name), name
             try:
                 self.name.read(name, below)
-                allowed = self.item.allowed
+                suspect, shape = entry, self.item
                 found.append(self.build(name, self.item.read(entry, below)))
             except Misfit as misfit:
-                below.refuse(entry if allowed is self.item.allowed else name, misfit, allowed)
+                below.refuse(suspect, misfit, shape.allowed)
         return tuple(found)
 
     def write(self, value: tuple[Any, ...]) -> dict[str, Any]:

@@ -113,8 +113,8 @@ class PluginRequirement:
         return f"{self.plugin} {self.versions}".rstrip()
 
     def accepts(self, version: str) -> bool:
-        """Whether this PEP 440 version will do; pre-releases only where the range names one."""
-        return self.versions.contains(Version(version))
+        """Whether this PEP 440 version will do. Pre-releases count: somebody chose to have this one."""
+        return self.versions.contains(Version(version), prereleases=True)
 
     @classmethod
     def parse(cls, text: str) -> Self:

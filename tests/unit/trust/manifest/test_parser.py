@@ -26,7 +26,7 @@ def test_the_smallest_manifest_has_every_default() -> None:
     assert [str(each) for each in found.activation] == ["on_call"]
     assert found.sleep_after_s == 300
     assert found.permissions == found.optional_permissions
-    assert found.requires == found.tags == ()
+    assert (found.requires, found.tags) == ((), ())
 
 
 def test_the_contract_s_manifest_reads_as_it_says() -> None:

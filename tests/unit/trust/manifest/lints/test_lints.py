@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_a_rule_is_silent_about_what_nobody_looked_at(lint: Lint) -> None:
 
 def test_the_contract_s_manifest_has_no_errors() -> None:
     files = frozenset({"pyproject.toml", "notes/__init__.py", "README.md", "tests/test_notes.py"})
-    schema = {"properties": {"folder": {}, "base_url": {}}}
+    schema: dict[str, Any] = {"properties": {"folder": {}, "base_url": {}}}
     contributions = Contributions(fingerprint="0" * 64, tools=(Tool(name="search"),), config_schema=schema)
     facts = PluginFacts(files=files, python_version="3.11.7", contributions=contributions)
     found = run_lints(parse_manifest(FULL), facts)
