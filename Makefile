@@ -111,4 +111,4 @@ lock:
 
 clean:
 	rm -rf $(VENV) $(INTERPRETERS:%=.venv-%) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests docs bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(LINTED) -name __pycache__ -type d -prune -exec rm -rf {} +

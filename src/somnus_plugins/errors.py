@@ -374,7 +374,7 @@ class TemporaryError(PluginError):
         remedy: str = "",
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message, remedy=remedy, data={**(data or {}), "delay_s": delay_s})
+        super().__init__(message, remedy=remedy, data={"delay_s": delay_s, **(data or {})})
 
     @property
     def delay_s(self) -> float:

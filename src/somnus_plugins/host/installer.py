@@ -113,10 +113,9 @@ class Installer:
         runtime = self._settings.runtime
         book = LogBook(str(manifest.id), self._home.log(str(manifest.id)), self._settings.logs)
         scratch = Path(tempfile.mkdtemp(prefix="somnus-"))
-        worker = await self._nursery.take()
+        worker = await self._nursery.take(self._assignment(manifest))
         try:
-            limit_bytes = contributions_file.CONTRIBUTIONS_MAX_BYTES
-            await worker.assign(self._assignment(manifest), book, _serves_nothing, limit_bytes)
+            await worker.attach(book, 0, _serves_nothing, contributions_file.CONTRIBUTIONS_MAX_BYTES)
             order = LoadOrder(
                 plugin=str(manifest.id),
                 version=manifest.version,

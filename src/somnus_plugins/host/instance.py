@@ -264,8 +264,8 @@ class Instance:
             await asyncio.sleep(wait_s)
         self.lifecycle.move(State.STARTING)
         try:
-            worker = await self._around.nursery.take()
-        except HostError as error:
+            worker = await self._around.nursery.take(self._assignment())
+        except (HostError, PluginCrashed) as error:
             self.lifecycle.move(State.FAILED, str(error))
             raise NotReady(f"{self.id} cannot be started: {error}", remedy=error.remedy) from error
         self.starts += 1
@@ -284,8 +284,8 @@ class Instance:
 
     async def _bring_up(self, worker: WorkerProcess) -> None:
         runtime = self._around.settings.runtime
-        limit_bytes = self.limits.result_mb * MIB + FRAME_ROOM_BYTES
-        await worker.assign(self._assignment(limit_bytes), self.book, self._around.handler(self), limit_bytes)
+        handler = self._around.handler(self)
+        await worker.attach(self.book, self.entry.generation, handler, self._frame_max_bytes)
         announcement = await worker.load(self.load_order(), runtime.start_timeout_s)
         self._check(announcement)
         if announcement.wants_prepare:
@@ -323,7 +323,11 @@ class Instance:
                 data=error.data,
             ) from error
 
-    def _assignment(self, frame_max_bytes: int) -> Assignment:
+    @property
+    def _frame_max_bytes(self) -> int:
+        return self.limits.result_mb * MIB + FRAME_ROOM_BYTES
+
+    def _assignment(self) -> Assignment:
         wire = self._around.settings.wire
         return Assignment(
             plugin=self.id,
@@ -333,7 +337,7 @@ class Instance:
             threads=self.limits.threads,
             window_bytes=wire.window_bytes,
             inline_max_bytes=wire.inline_max_bytes,
-            frame_max_bytes=frame_max_bytes,
+            frame_max_bytes=self._frame_max_bytes,
             incoming_max=max(self.limits.concurrency * 2, wire.incoming_max),
         )
 

@@ -11,13 +11,18 @@ import contextlib
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from somnus_plugins.errors import HostNotRunning, ZygoteFailed
 from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.runtime.zygote import Zygote
 from somnus_plugins.settings import Settings
+from somnus_plugins.wire.methods import Assignment
 
 __all__ = ["Nursery"]
+
+REFILL_DELAY_S: Final = 0.05
+"""Seconds between giving a child out and forking the next one for the pool."""
 
 
 class Nursery:
@@ -78,8 +83,8 @@ class Nursery:
         """Children that wait in the pool."""
         return len(self._pool)
 
-    async def take(self) -> WorkerProcess:
-        """A blank child: from the pool, or forked now.
+    async def take(self, assignment: Assignment) -> WorkerProcess:
+        """A child with this assignment: from the pool, or forked now.
 
         Raises:
             ZygoteFailed: There is none to be had.
@@ -88,26 +93,32 @@ class Nursery:
         while self._pool:
             process = self._pool.popleft()
             if process.alive:
+                process.assign(assignment)
                 self._refill()
                 return process
-        process = await self._fork()
+        process = await self._fork(assignment)
         self._refill()
         return process
 
     def _refill(self) -> None:
         if self._settings.runtime.pool_size and (self._filling is None or self._filling.done()):
-            self._filling = asyncio.get_running_loop().create_task(self._fill())
+            self._filling = asyncio.get_running_loop().create_task(self._fill_later())
+
+    async def _fill_later(self) -> None:
+        # The child that was just given out starts now; a fork beside it would take its processor time.
+        await asyncio.sleep(REFILL_DELAY_S)
+        await self._fill()
 
     async def _fill(self) -> None:
         try:
             while len(self._pool) < self._settings.runtime.pool_size:
-                self._pool.append(await self._fork())
+                self._pool.append(await self._fork(None))
         except (ZygoteFailed, HostNotRunning):
             return  # the next `take` meets the same failure and says so to somebody
 
-    async def _fork(self) -> WorkerProcess:
+    async def _fork(self, assignment: Assignment | None) -> WorkerProcess:
         zygote = await self._current()
-        process = await WorkerProcess.fork(zygote, self._settings)
+        process = await WorkerProcess.fork(zygote, self._settings, assignment)
         self._living[zygote].add(process)
         process.ended.add_done_callback(lambda _: self._forget(zygote, process))
         return process

@@ -55,8 +55,8 @@ class Ending:
 class WorkerProcess:
     """A forked child, blank until it is assigned to a plugin.
 
-    Make one with `await WorkerProcess.fork(zygote, settings)`, then `assign`, `load`, `prepare`, `start`; use `peer`;
-    end it with `stop` or `kill`. `ended` is done when it is gone, whoever ended it.
+    Make one with `await WorkerProcess.fork(zygote, settings)`, then `assign`, `attach`, `load`, `prepare`, `start`; use
+    `peer`; end it with `stop` or `kill`. `ended` is done when it is gone, whoever ended it.
     """
 
     _numbers = itertools.count(1)
@@ -88,8 +88,13 @@ class WorkerProcess:
         self._loop.add_reader(handle, self._on_gone)
 
     @classmethod
-    async def fork(cls, zygote: Zygote, settings: Settings) -> WorkerProcess:
-        """Fork a blank child.
+    async def fork(cls, zygote: Zygote, settings: Settings, assignment: Assignment | None = None) -> WorkerProcess:
+        """Fork a child.
+
+        Args:
+            zygote: Its parent.
+            settings: Limits.
+            assignment: Waits for the child when it begins; None leaves it blank until `assign`.
 
         Raises:
             ZygoteFailed: There is none.
@@ -99,6 +104,8 @@ class WorkerProcess:
         output, output_end = os.pipe()
         error, error_end = os.pipe()
         try:
+            if assignment is not None:
+                _send_assignment(mine, assignment)
             birth = await zygote.fork(theirs, receives, output_end, error_end)
         except BaseException:
             mine.close()
@@ -118,24 +125,27 @@ class WorkerProcess:
         zygote.on_exit(birth.pid, made._on_report)
         return made
 
-    async def assign(self, assignment: Assignment, book: LogBook, handler: Handler, receive_max_bytes: int) -> None:
+    def assign(self, assignment: Assignment) -> None:
         """Make the blank child this plugin's.
 
+        Raises:
+            PluginCrashed: It has ended.
+        """
+        _send_assignment(self._stream, assignment)
+
+    async def attach(self, book: LogBook, generation: int, handler: Handler, receive_max_bytes: int) -> None:
+        """Begin to listen to what it says.
+
         Args:
-            assignment: The first bytes it reads.
             book: Where what it prints and logs goes.
+            generation: Written on every line.
             handler: Serves what it asks the host.
             receive_max_bytes: Largest frame it may send.
         """
         wire = self._settings.wire
-        body = msgspec.msgpack.encode(assignment)
         self._book = book
         for pipe in self._pipes:
-            pipe.attach(book, assignment.generation)
-        try:
-            self._stream.send(PREFIX.pack(len(body)) + body)
-        except OSError as error:
-            raise PluginCrashed("the process ended before it was given its plugin") from error
+            pipe.attach(book, generation)
         self._peer = peer = Peer(
             Side.HOST,
             handler,
@@ -156,7 +166,7 @@ class WorkerProcess:
 
     @property
     def peer(self) -> Peer:
-        """The connection to the plugin; only after `assign`."""
+        """The connection to the plugin; only after `attach`."""
         if self._peer is None:
             raise HostError("the process has no plugin yet")
         return self._peer
@@ -281,6 +291,14 @@ class WorkerProcess:
             self._peer.close(PluginCrashed(f"the plugin's process ended: {reason}"))
         self._stream.close()
         self._channel.close()
+
+
+def _send_assignment(stream: socket.socket, assignment: Assignment) -> None:
+    body = msgspec.msgpack.encode(assignment)
+    try:
+        stream.send(PREFIX.pack(len(body)) + body)
+    except OSError as error:
+        raise PluginCrashed("the process ended before it was given its plugin") from error
 
 
 def _meaning(status: int) -> str:

@@ -264,7 +264,8 @@ class Calls:
         return not open_now or not (await asyncio.wait(open_now, timeout=timeout_s))[1]
 
     def _opening(self, request: Request) -> bytes:
-        self.connection.ensure_open()
+        if self.connection.closed is not None:
+            self.connection.ensure_open()
         try:
             body = encode_frame(request)
         except ENCODE_ERRORS as error:

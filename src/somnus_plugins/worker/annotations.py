@@ -149,7 +149,7 @@ def _typed_dict_schema(kind: Any, source: Any, handler: Any) -> Any:
 
     fields = typing.get_type_hints(kind, include_extras=True)
     for name in kind.__optional_keys__:
-        if typing.get_origin(fields[name]) is not typing.NotRequired:
+        if typing.get_origin(fields[name]) not in {typing.Required, typing.NotRequired}:
             fields[name] = typing.NotRequired[fields[name]]
     twin = TypedDict(kind.__name__, fields)  # type: ignore[misc]  # its name and fields are known at run time only
     twin.__doc__, twin.__module__ = kind.__doc__, kind.__module__

@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import os
+import select
 import socket
 import sys
 import threading
@@ -20,8 +21,9 @@ from somnus_plugins.wire.methods import Assignment
 from somnus_plugins.wire.peer import Peer, PeerLimits, Side
 from somnus_plugins.worker.dispatch import Dispatcher
 from somnus_plugins.worker.log_lines import LineHandler
+from somnus_plugins.worker.rehearsal import rehearse
 
-__all__ = ["run"]
+__all__ = ["run", "speak_by_lines"]
 
 ASSIGNMENT_MAX_BYTES: Final = 64 * 1024
 STACK_BYTES: Final = 512 * 1024
@@ -31,20 +33,22 @@ STACK_BYTES: Final = 512 * 1024
 def run(stream_descriptor: int, channel_descriptor: int) -> NoReturn:
     """Be a worker; never returns."""
     loop = _new_loop()
-    stream = socket.socket(fileno=stream_descriptor)
-    assignment = _assignment(stream)
-    if assignment is None:
-        os._exit(0)
-    process.rename(assignment.plugin.rpartition("/")[2])
-    process.limit(memory_mb=assignment.memory_mb, open_files=assignment.open_files)
-    threading.stack_size(STACK_BYTES)
-    _redirect_output()
-    channel = socket.socket(fileno=channel_descriptor)
-    channel.setblocking(False)
-    stream.setblocking(False)
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(_serve(stream, channel, assignment))
+    stream = socket.socket(fileno=stream_descriptor)
+    if not _has_come(stream):
+        loop.run_until_complete(rehearse())
+    assignment = _assignment(stream)
+    if assignment is not None:
+        process.rename(assignment.plugin.rpartition("/")[2])
+        process.limit(memory_mb=assignment.memory_mb, open_files=assignment.open_files)
+        threading.stack_size(STACK_BYTES)
+        loop.run_until_complete(_serve(stream, socket.socket(fileno=channel_descriptor), assignment))
     os._exit(0)
+
+
+def _has_come(stream: socket.socket) -> bool:
+    """Whether the assignment is there already: then somebody waits, and there is no time for a rehearsal."""
+    return bool(select.select([stream], [], [], 0)[0])
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -74,7 +78,8 @@ def _exactly(stream: socket.socket, length: int) -> bytes | None:
     return data
 
 
-def _redirect_output() -> None:
+def speak_by_lines() -> None:
+    """Have `print` and `logging` write whole lines to descriptors 1 and 2, whatever these are after the fork."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         raw = io.FileIO(descriptor, "w", closefd=False)
         text = io.TextIOWrapper(
@@ -88,6 +93,8 @@ def _redirect_output() -> None:
 
 async def _serve(stream: socket.socket, channel: socket.socket, assignment: Assignment) -> None:
     loop = asyncio.get_running_loop()
+    channel.setblocking(False)
+    stream.setblocking(False)
     ended: asyncio.Future[SomnusError] = loop.create_future()
     peer = Peer(
         Side.WORKER,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -53,13 +55,8 @@ def describe(loaded: Loaded) -> Contributions:
 def _tool(tool: DeclaredTool) -> Tool:
     made, place = tool.declaration, f"tool {tool.declaration.name}"
     adapter = ToolAdapter(tool, None)
-    try:
+    with _schemas_of(place):
         arguments, result = adapter.reader.json_schema(), adapter.writer.json_schema()
-    except (PydanticUserError, TypeError) as error:
-        raise InvalidPlugin(
-            f"{place}: an annotation has no JSON Schema: {str(error).splitlines()[0]}",
-            remedy="Annotate with types that JSON can express.",
-        ) from error
     return Tool(
         name=made.name,
         title=made.title,
@@ -103,4 +100,19 @@ def _schedule(receiver: DeclaredSchedule) -> Schedule:
 
 def _config_schema(loaded: Loaded) -> dict[str, Any] | None:
     annotation = resolved_setting(loaded.inventory.kind, "config")
-    return None if annotation is None or annotation is Any else json_schema(TypeAdapter(annotation), "validation")
+    if annotation is None or annotation is Any:
+        return None
+    with _schemas_of(f"{loaded.inventory.kind.__name__}.config"):
+        return json_schema(TypeAdapter(annotation), "validation")
+
+
+@contextmanager
+def _schemas_of(place: str) -> Iterator[None]:
+    """Name the place where a type has no JSON Schema."""
+    try:
+        yield
+    except (PydanticUserError, TypeError, ValueError) as error:
+        raise InvalidPlugin(
+            f"{place}: an annotation has no JSON Schema: {str(error).splitlines()[0]}",
+            remedy="Annotate with types that JSON can express.",
+        ) from error

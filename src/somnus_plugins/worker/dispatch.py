@@ -14,7 +14,7 @@ from somnus_plugins.sdk.context import ACTIVE, Call
 from somnus_plugins.sdk.plugin import Plugin
 from somnus_plugins.sdk.threads import LOOP_ACCESS
 from somnus_plugins.sdk.types import Event
-from somnus_plugins.wire.methods import HttpRequest, LoadOrder, Occurrence
+from somnus_plugins.wire.methods import Announcement, HttpRequest, LoadOrder, Occurrence
 from somnus_plugins.worker.execution import Threads, author_error, stream_from_loop, stream_from_thread
 from somnus_plugins.worker.inventory import DeclaredReceiver
 from somnus_plugins.worker.loader import Loaded, load
@@ -87,10 +87,13 @@ class Dispatcher:
     async def _load(self, incoming: Incoming) -> Any:
         if self._loaded is not None:
             raise NotReady(f"{self._loaded.order.plugin} is loaded here already; a process serves one plugin")
-        order = _decoded(incoming, LoadOrder)
-        self._loaded = load(order, asyncio.get_running_loop())
-        self._threads = Threads(order.threads)
-        return self._loaded.announcement
+        return self.serve(load(_decoded(incoming, LoadOrder), asyncio.get_running_loop()))
+
+    def serve(self, loaded: Loaded) -> Announcement:
+        """Serve a plugin that is loaded; gives what it says of itself."""
+        self._loaded = loaded
+        self._threads = Threads(loaded.order.threads)
+        return loaded.announcement
 
     async def _prepare(self, incoming: Incoming) -> None:
         await self._plugin().on_prepare()

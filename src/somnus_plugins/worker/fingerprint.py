@@ -181,7 +181,7 @@ def _defaults(kind: Any) -> dict[str, Any]:
         return dict(zip(names, kind.__struct_defaults__, strict=True))
     if dataclasses.is_dataclass(kind):
         return {each.name: (each.default, each.default_factory) for each in dataclasses.fields(kind)}
-    return {}
+    return dict(getattr(kind, "_field_defaults", {}))
 
 
 def _globals_of(kind: type) -> Mapping[str, Any]:

@@ -64,6 +64,9 @@ def assemble(kind: type[Plugin], order: LoadOrder, loop: AbstractEventLoop | Non
 
 
 def _set_paths(order: LoadOrder) -> None:
+    # Compiling is most of an import. The bytecode lies in the plugin's own cache, never beside its code.
+    sys.pycache_prefix = str(Path(order.cache) / "bytecode")
+    sys.dont_write_bytecode = False
     sys.path[:] = [*order.import_paths, *(path for path in sys.path if path not in order.import_paths)]
     importlib.invalidate_caches()
 
@@ -91,7 +94,7 @@ def _entry_module(order: LoadOrder) -> ModuleType:
     except BaseException as error:  # the author's module runs: it may raise anything, SystemExit included
         _refuse_missing(error, order)
         raise _author_failure(error, f"import of {order.entry_module}", order) from error
-    place = module.__file__ or next(iter(getattr(module, "__path__", ())), "")
+    place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
     if not Path(place).resolve().is_relative_to(Path(order.directory).resolve()):
         raise InvalidPlugin(
             f"entry module {order.entry_module!r} was found in {place or 'the interpreter itself'}; it must lie below "

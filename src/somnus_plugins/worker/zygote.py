@@ -22,7 +22,7 @@ from typing import Final, NoReturn
 from somnus_plugins.confinement import process
 from somnus_plugins.wire import control
 
-__all__ = ["main"]
+__all__ = ["main", "warm"]
 
 PRELOAD: Final = (
     "asyncio",
@@ -50,6 +50,7 @@ PRELOAD: Final = (
     "somnus_plugins.worker.asgi",
     "somnus_plugins.worker.child",
     "somnus_plugins.worker.dispatch",
+    "somnus_plugins.worker.tools",
 )
 """What most plugins import. Every module here costs each fork some page table; one that is missing costs its import in
 each child that needs it."""
@@ -67,17 +68,23 @@ def main(control_descriptor: int, parent: int) -> NoReturn:
     process.adopt_orphans()
     process.forbid_new_privileges()
     process.rename("somnus-zygote")
-    gc.disable()
-    for name in PRELOAD:
-        if name != "uvloop" or sys.platform != "win32":
-            importlib.import_module(name)
-    importlib.import_module("somnus_plugins.worker.asgi").warm_up()
-    gc.collect()
-    gc.freeze()
+    warm()
     host = socket.socket(fileno=control_descriptor)
     host.send(control.encode(control.Hello(os.getpid(), len(sys.modules), time.monotonic() - started)))
     _Nursery(host).run()
     os._exit(0)
+
+
+def warm() -> None:
+    """Import what every plugin needs, answer one request of a throw-away application, and put it all out of the
+    garbage collector's reach: a collection in a child would otherwise touch, and so copy, every page of it."""
+    gc.disable()
+    for name in PRELOAD:
+        importlib.import_module(name)
+    importlib.import_module("somnus_plugins.worker.asgi").warm_up()
+    importlib.import_module("somnus_plugins.worker.child").speak_by_lines()
+    gc.collect()
+    gc.freeze()
 
 
 class _Nursery:

@@ -309,10 +309,28 @@ JSON = st.recursive(
     max_leaves=10,
 )
 KEYWORDS = st.sampled_from(
-    ("$ref", "additionalProperties", "allOf", "anyOf", "const", "default", "enum", "exclusiveMinimum", "format")
-).flatmap(
-    lambda name: st.sampled_from((name, "items", "maxItems", "maximum", "minLength", "minimum", "oneOf", "properties"))
-) | st.sampled_from(("required", "type", "writeOnly"))
+    [
+        "$ref",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "const",
+        "default",
+        "enum",
+        "exclusiveMinimum",
+        "format",
+        "items",
+        "maxItems",
+        "maximum",
+        "minLength",
+        "minimum",
+        "oneOf",
+        "properties",
+        "required",
+        "type",
+        "writeOnly",
+    ]
+)
 WORDS = st.sampled_from(["string", "integer", "array", "object", "null", "#", "#/anyOf/0", "#/items"])
 SCHEMAS: Any = st.recursive(
     st.one_of(JSON, WORDS),

@@ -114,6 +114,9 @@ def test_parameters_for_which_there_is_no_schema_are_refused(method: Callable[..
     assert "dict[str, Any]" in caught.value.remedy
 
 
+def ordinary(self: Any, query: str) -> None: ...
+
+
 def no_parameters() -> None: ...
 
 
@@ -137,7 +140,7 @@ def test_a_wrapper_is_judged_by_what_it_wraps() -> None:
 
         return wrapper
 
-    good = type("Good", (Plugin,), {"search": tool(logged(Notes.search))})
+    good = type("Good", (Plugin,), {"search": tool(name="search")(logged(ordinary))})
     bad = type("Bad", (Plugin,), {"search": tool(name="search")(logged(anything))})
 
     assert list(Inventory.of(good).tools) == ["search"]

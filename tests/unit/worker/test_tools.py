@@ -132,7 +132,7 @@ class Everything(Plugin):
         self,
         value: Annotated[int, Field(ge=1, le=50)] = 5,
         other: int = Field(7, ge=1),
-        third: list[int] = Field(default_factory=list),
+        third: list[int] = Field(default_factory=list),  # noqa: B008  # as pydantic has it
         fourth: Annotated[int, Field(default=9)] = 9,
     ) -> list[Any]:
         return [value, other, third, fourth]

@@ -1,0 +1,104 @@
+"""`call`: one call of one tool."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from somnus_plugins.cli import completion, terminal
+from somnus_plugins.cli.options import PluginWord, ToolWord
+from somnus_plugins.cli.scene import Scene
+from somnus_plugins.errors import InvalidInput, UnknownTool, UsageError
+
+if TYPE_CHECKING:
+    from somnus_plugins.cli.activity import Activity
+    from somnus_plugins.host.plugin_host import PluginHost
+    from somnus_plugins.host.views import PluginDetail
+
+__all__ = ["run"]
+
+PairWords = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Its arguments.", autocompletion=completion.arguments),
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option("--input", metavar="JSON", help="All arguments as one JSON object; - reads standard input."),
+]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer.")]
+UserOption = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The person on whose behalf.")]
+
+
+def run(
+    scene: Scene,
+    plugin: PluginWord,
+    tool: ToolWord,
+    pairs: PairWords = None,
+    input: InputOption = None,
+    timeout: TimeoutOption = None,
+    user: UserOption = None,
+) -> None:
+    """Call a tool and write its result as JSON; items of a stream as they come, a line each."""
+    if pairs and input is not None:
+        raise UsageError("arguments come as KEY=VALUE or with --input, not both")
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout {timeout:g}: allowed are seconds, more than 0")
+    given = None if input is None else _document(input)
+    terms = {"timeout_s": timeout, "user": user}
+
+    async def question(host: PluginHost, activity: Activity) -> None:
+        detail = await host.info(plugin)
+        announced = _announced(detail, tool)
+        arguments = _read(announced, pairs or []) if given is None else given
+        if not announced.get("streams"):
+            result = await host.call(detail.plugin.id, tool, arguments, progress=activity.advance, **terms)
+            activity.pause()
+            _write(scene, result)
+            return
+        async for item in host.stream(detail.plugin.id, tool, arguments, progress=activity.advance, **terms):
+            activity.pause()
+            _write(scene, item, of_many=True)
+            activity.resume()
+
+    scene.ask(question, f"{plugin} {tool}")
+
+
+def _document(text: str) -> dict[str, Any]:
+    import msgspec
+
+    place = "standard input" if text == "-" else "--input"
+    content = sys.stdin.buffer.read() if text == "-" else text.encode("utf-8", "surrogateescape")
+    try:
+        found = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{place} is not JSON: {error}", remedy="""Write for example '{"query": "sleep"}'.""") from error
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{place}: found a JSON {type(found).__name__}; allowed is an object with the arguments")
+    return found
+
+
+def _announced(detail: PluginDetail, tool: str) -> dict[str, Any]:
+    for each in detail.contributions.get("tools", ()):
+        if each["name"] == tool:
+            return dict(each)
+    known = ", ".join(detail.plugin.tools) or "none"
+    raise UnknownTool(f"{detail.plugin.id} has no tool {tool!r}; its tools: {known}")
+
+
+def _read(tool: dict[str, Any], pairs: list[str]) -> dict[str, Any]:
+    from somnus_plugins.trust.config import convert_arguments
+
+    return convert_arguments(tool.get("input_schema", {}), pairs)
+
+
+def _write(scene: Scene, value: Any, *, of_many: bool = False) -> None:
+    """Programs get one line a document. A person at a terminal reads text as text, and JSON in colour."""
+    watched = sys.stdout.isatty() and not scene.json
+    if watched and isinstance(value, str):
+        terminal.write_text(terminal.safe(value))
+    elif watched:
+        terminal.write_text(terminal.coloured(terminal.json_text(value, indented=True)))
+    else:
+        terminal.write_text(terminal.json_text(value, indented=not of_many and sys.stdout.isatty()))

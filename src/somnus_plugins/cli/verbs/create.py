@@ -1,0 +1,54 @@
+"""`create`: write a plugin that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from somnus_plugins.cli import completion, terminal
+from somnus_plugins.cli.scene import Scene
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from somnus_plugins.templates import Created
+
+__all__ = ["run"]
+
+NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="Its name, in any spelling: MyPlugin.")]
+TypeOption = Annotated[
+    str, typer.Option("--type", metavar="TYPE", help="What it is: api_extension …", autocompletion=completion.types)
+]
+DirectoryOption = Annotated[
+    Path | None, typer.Option("--dir", metavar="DIR", help="Where to write it; by default a new folder here.")
+]
+PublisherOption = Annotated[str, typer.Option("--publisher", metavar="NAME", help="Who makes it.")]
+
+
+def run(
+    scene: Scene, name: NameOption, type: TypeOption, dir: DirectoryOption = None, publisher: PublisherOption = "local"
+) -> None:
+    """Write a plugin that runs, with its tests."""
+    from somnus_plugins.templates import write_plugin
+    from somnus_plugins.trust.ids import normalise_name
+
+    target = dir if dir is not None else Path(normalise_name(name))
+    created = write_plugin(target.expanduser(), name, type, publisher=publisher)
+    record = {"name": created.name, "directory": str(created.directory), "files": [str(each) for each in created.files]}
+    scene.answer(record, lambda console: _show(console, created))
+
+
+def _show(console: Console, created: Created) -> None:
+    from rich.text import Text
+
+    console.print(Text.assemble(terminal.text(created.name, "bold"), " in ", terminal.text(created.directory)))
+    for file in created.files:
+        console.print(Text.assemble(("  + ", "green"), terminal.text(file)))
+    console.print()
+    for command, meaning in (
+        (f"somnus dev {created.directory}", "serve it, and again on every save"),
+        (f"somnus check {created.directory}", "what could be better"),
+    ):
+        console.print(Text.assemble(("→ ", "cyan"), terminal.text(command, "bold"), terminal.text(f"  {meaning}", "dim")))

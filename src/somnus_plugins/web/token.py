@@ -1,0 +1,85 @@
+"""The token of a home: who has it may do everything over HTTP."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from somnus_plugins.errors import NotSignedIn
+from somnus_plugins.pages.problems import Problem
+from somnus_plugins.pages.sessions import cookie_value, cross_site, seal, unseal
+from somnus_plugins.store.files import make_directory, replace_file
+
+__all__ = ["HomeToken"]
+
+TOKEN_BYTES: Final = 32
+REMEDY: Final = "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token and keeps it in {file}."
+
+
+class HomeToken:
+    """Reads the token where it is, makes it where it is not.
+
+    The file is looked at again at every use: a token that was replaced is no longer accepted, by any process.
+
+    Args:
+        file: Its place; made readable by its owner only.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: tuple[int, int] | None = None
+        self._token = b""
+
+    def value(self) -> bytes:
+        """The token."""
+        try:
+            found = os.stat(self._file)
+        except FileNotFoundError:
+            make_directory(self._file.parent)
+            replace_file(self._file, secrets.token_urlsafe(TOKEN_BYTES).encode("ascii") + b"\n")
+            found = os.stat(self._file)
+        if (seen := (found.st_ino, found.st_mtime_ns)) != self._seen:
+            self._token, self._seen = self._file.read_bytes().strip(), seen
+        if len(self._token) < TOKEN_BYTES:
+            raise NotSignedIn(
+                f"{self._file} holds {len(self._token)} characters; a token has at least {TOKEN_BYTES}",
+                remedy="Remove the file; the next start makes a new one.",
+            )
+        return self._token
+
+    def admits(self, bearer: bytes) -> bool:
+        """Whether this is the token; takes the same time wherever the two differ."""
+        return hmac.compare_digest(bearer, self.value())
+
+    def new_session(self) -> str:
+        """A session that stands for the token until it ends or the token is replaced."""
+        return seal(self.value(), time.time())
+
+    def refusal(self, method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Problem | None:
+        """Why a request may not pass; None where it may.
+
+        Args:
+            method: Upper case; `WEBSOCKET` for a handshake.
+            scheme: Of the request.
+            noted: Its headers by lower-case name.
+        """
+        authorization = noted.get(b"authorization")
+        if authorization is not None:
+            kind, _, bearer = authorization.partition(b" ")
+            if kind.lower() == b"bearer" and self.admits(bearer.strip()):
+                return None
+            return self._not_signed_in("the request's Authorization is not the token of this home")
+        session = cookie_value(noted.get(b"cookie", b""))
+        if not session:
+            return self._not_signed_in("the request carries neither the home's token nor a session")
+        if not unseal(self.value(), session, time.time()):
+            return self._not_signed_in("the request's session has ended")
+        return cross_site(method, scheme, noted)
+
+    def _not_signed_in(self, detail: str) -> Problem:
+        return Problem.of(NotSignedIn(detail, remedy=REMEDY.format(file=self._file)))
