@@ -29,6 +29,8 @@ class Row:
     """The ratio to reach."""
     faster: bool = False
     """Whether the ratio is reference ÷ ours, and at least `reach`; else it is ours ÷ reference, and at most that."""
+    more: bool = False
+    """Whether more is better (calls a second): the ratio is then ours ÷ reference, and at least `reach`."""
     note: str = ""
     beside: dict[str, float] = field(default_factory=dict)
 
@@ -40,7 +42,7 @@ class Row:
     @property
     def reached(self) -> bool:
         """Whether the ratio is good enough."""
-        return self.ratio >= self.reach if self.faster else self.ratio <= self.reach
+        return self.ratio >= self.reach if self.faster or self.more else self.ratio <= self.reach
 
 
 def median(values: Sequence[float]) -> float:

@@ -23,6 +23,8 @@ from somnus_plugins.wire.memory import connected_pair
 from somnus_plugins.wire.peer import Handler, Incoming, Peer, PeerLimits, Side
 
 KIB: Final = 1024
+PATIENCE_S: Final = 15
+"""Seconds after which a test that still waits for a peer has failed."""
 LIMITS: Final = PeerLimits(
     inline_max_bytes=64 * KIB,
     send_max_bytes=4096 * KIB,
@@ -37,6 +39,8 @@ Transport = Literal["memory", "socket"]
 
 async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
     """Wait for a condition that nothing announces; it fails the test where it does not come true."""
+    if condition():
+        return
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout_s):
         while not condition():
@@ -169,7 +173,8 @@ async def joined(
         await attach(pair.host, sockets[0])
         await attach(pair.worker, sockets[1])
     try:
-        yield pair
+        async with asyncio.timeout(PATIENCE_S):
+            yield pair
     finally:
         pair.host.close()
         pair.worker.close()
@@ -273,6 +278,7 @@ async def besieged(handler: Handler = echo, **limits: Any) -> AsyncIterator[Sieg
     """A host under attack; fails where an exception reached its loop or the neighbour was harmed."""
     near, far = socket.socketpair()
     channel, far_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    far_channel.setblocking(False)
     strikes: list[str] = []
     ends: list[SomnusError] = []
     chosen = replace(LIMITS, **limits)
@@ -282,7 +288,8 @@ async def besieged(handler: Handler = echo, **limits: Any) -> AsyncIterator[Sieg
         async with joined("socket") as other:
             siege = Siege(host, Stranger(far, Side.HOST), other.host, transport, far_channel, faults, strikes, ends)
             try:
-                yield siege
+                async with asyncio.timeout(PATIENCE_S):
+                    yield siege
                 assert await siege.neighbour_answers()
                 assert other.strikes == []
             finally:

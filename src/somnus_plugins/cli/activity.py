@@ -1,4 +1,4 @@
-"""What a person sees of something that takes time: a line on standard error that comes late and goes without a trace."""
+"""What a person sees of something that takes time: a line that comes late and leaves no trace."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from somnus_plugins.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 __all__ = ["Activity"]
 
-PATIENCE_S: Final = 0.4
+PATIENCE_S: Final = 0.8
 """Seconds before anything is shown: what is quicker would only flicker."""
 
 
@@ -37,7 +37,9 @@ class Activity:
         self.resume()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.pause()
 
     def resume(self) -> None:
@@ -59,19 +61,17 @@ class Activity:
             return
         self._show()
         if self._progress is not None and self._task is not None:
+            if total is not None:
+                self._progress.columns = _measured()
             said = one_line(message) or self._doing
             self._progress.update(self._task, completed=done, total=total, description=said)
 
     def _show(self) -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress
 
         if self._progress is None:
             self._progress = Progress(
-                SpinnerColumn(style="cyan"),
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=24),
-                TaskProgressColumn(markup=False),
-                TimeElapsedColumn(),
+                *_unmeasured(),
                 console=self._console,
                 transient=True,
                 redirect_stdout=False,
@@ -79,3 +79,15 @@ class Activity:
             )
             self._task = self._progress.add_task(self._doing, total=None)
         self._progress.start()
+
+
+def _unmeasured() -> tuple[ProgressColumn, ...]:
+    from rich.progress import SpinnerColumn, TextColumn
+
+    return SpinnerColumn(style="cyan"), TextColumn("{task.description}", markup=False)
+
+
+def _measured() -> tuple[ProgressColumn, ...]:
+    from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn
+
+    return *_unmeasured(), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn()

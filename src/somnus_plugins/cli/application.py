@@ -6,14 +6,15 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 import typer.main
 
 from somnus_plugins._version import __version__
 from somnus_plugins.cli import failures
-from somnus_plugins.cli.options import HomeOption, JsonOption, verb
+from somnus_plugins.cli.options import HelpOption, HomeOption, JsonOption, verb
 from somnus_plugins.cli.scene import Scene
 from somnus_plugins.errors import SomnusError
 
@@ -47,16 +48,16 @@ def application() -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        add_help_option=False,
     )
     app.callback()(_top)
     for name, panel in VERBS.items():
         module = importlib.import_module(f"somnus_plugins.cli.verbs.{name}")
-        app.command(name, rich_help_panel=panel)(verb(module.run))
+        app.command(name, rich_help_panel=panel, add_help_option=False)(verb(module.run))
     return app
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> None:  # noqa: FBT001 - the parser gives it
     if asked:
         typer.echo(f"somnus-plugins {__version__}")
         raise typer.Exit
@@ -65,12 +66,29 @@ def _version(asked: bool) -> None:
 def _top(
     context: typer.Context,
     home: HomeOption = None,
-    json: JsonOption = False,  # noqa: FBT002 - an option, given by name
+    json: JsonOption = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
-    ] = False,  # noqa: FBT002 - an option, given by name
+    ] = False,
+    help: HelpOption = False,
 ) -> None:
-    context.obj = Scene(home, json)
+    context.obj = Scene(Path(home) if home else None, json)
+
+
+class _AsTyped:
+    """Leaves a word a word. Typer would ask pydantic, whose import alone takes longer than a whole `--help` may."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
+def _parser() -> Any:
+    """The application as a command whose parameters are words, lists of words and flags, as they were typed."""
+    group: Any = typer.main.get_command(application())
+    for command in (group, *group.commands.values()):
+        for parameter in command.params:
+            parameter.get_runtime_param = _AsTyped
+    return group
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +106,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no locale makes an answer fail
     try:
-        status = typer.main.get_command(application()).main(args=words, standalone_mode=False)
+        status = _parser().main(args=words, standalone_mode=False)
     except SomnusError as error:
         return failures.report(error, as_json=as_json)
     except typer.TyperException as error:

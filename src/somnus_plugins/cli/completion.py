@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import typer
+import typer
 
 __all__ = ["arguments", "plugins", "settings", "tools", "types"]
 

@@ -29,7 +29,7 @@ def sizes(tools: int, routes: int) -> list[str]:
 
 def confinement(level: str) -> str:
     """The level in a sentence that promises nothing."""
-    said = {"none": "plugins are processes with limits, and can read and change what you can"}
+    said = {"none": "plugins can read and change what you can"}
     return f"confinement {level}: {said[level]}" if level in said else f"confinement {level}"
 
 
@@ -40,11 +40,11 @@ def show_state(console: Console, plugin: PluginView) -> None:
     line = Text.assemble(terminal.text(plugin.mount or plugin.id, "bold"), " ", terminal.text(plugin.version), "  ")
     line.append_text(terminal.state(plugin.word))
     if plugin.reason:
-        line.append_text(terminal.text(f"  {plugin.reason}", "yellow"))
+        line.append("  ").append_text(terminal.text(plugin.reason, "yellow"))
     console.print(line)
 
 
-# -- one plugin ----------------------------------------------------------------------------------------------------------
+# -- one plugin --------------------------------------------------------------------------------------------------------
 
 
 def show_detail(console: Console, detail: PluginDetail) -> None:
@@ -54,7 +54,7 @@ def show_detail(console: Console, detail: PluginDetail) -> None:
     if plugin.description:
         console.print(terminal.text(plugin.description))
     console.print()
-    console.print(terminal.fields(_facts(detail)))
+    console.print(terminal.indented(terminal.fields(_facts(detail))))
     sections = (
         ("Tools", _tools(added.get("tools", ()))),
         ("Routes", _rows(_routes(plugin.mount, added.get("routes", ())))),
@@ -62,10 +62,10 @@ def show_detail(console: Console, detail: PluginDetail) -> None:
         ("May", _rows(_permissions(detail.manifest))),
     )
     for title, table in sections:
-        if table is not None and table.row_count:
+        if table.row_count:
             console.print()
             console.print(title, style="bold")
-            console.print(table)
+            console.print(terminal.indented(table))
     if added.get("config_schema"):
         console.print()
         console.print("Settings", style="bold")
@@ -84,9 +84,12 @@ def _facts(detail: PluginDetail) -> Iterator[tuple[str, object]]:
     if detail.starts:
         running = f", {detail.running} running, {detail.waiting} waiting" if detail.running or detail.waiting else ""
         yield "used", f"{terminal.count(detail.calls, 'call')}, {terminal.count(detail.starts, 'start')}{running}"
-    yield "limits", (
-        f"{limits['memory_mb']:g} MiB, {limits['threads']:g} threads, {limits['call_timeout_s']:g} s a call, "
-        f"{limits['concurrency']:g} calls at once"
+    yield (
+        "limits",
+        (
+            f"{limits['memory_mb']:g} MiB, {limits['threads']:g} threads, {limits['call_timeout_s']:g} s a call, "
+            f"{limits['concurrency']:g} calls at once"
+        ),
     )
     yield "tags", ", ".join(plugin.tags)
     yield "strikes", ", ".join(f"{kind} {number}" for kind, number in detail.strikes.items())
@@ -111,10 +114,10 @@ def _tools(tools: Any) -> Table:
     table.add_column(overflow="fold")
     for tool in tools:
         marks = [word for key, word in (("streams", "streams"), ("read_only", "read only")) if tool.get(key)]
-        head = Text.assemble("  ", terminal.text(tool["name"], "bold"), " ", terminal.text(_usage(tool), "cyan"))
-        table.add_row(head.append_text(terminal.text(f"  ({', '.join(marks)})" if marks else "", "dim")))
+        head = Text.assemble(terminal.text(tool["name"], "bold"), " ", terminal.text(_usage(tool), "cyan"))
+        table.add_row(head.append(f"  {', '.join(marks)}" if marks else "", "dim"))
         if words := tool.get("description", "").strip():
-            table.add_row(Text("    ").append_text(terminal.text(words.partition("\n")[0], "dim")))
+            table.add_row(Text("  ").append_text(terminal.text(words.partition("\n")[0], "dim")))
     return table
 
 
@@ -133,24 +136,31 @@ def _usage(tool: Mapping[str, Any]) -> str:
 def _routes(mount: str, routes: Any) -> Iterator[tuple[str, str]]:
     for route in routes:
         methods = "WEBSOCKET" if route.get("websocket") else " ".join(route.get("methods", ()))
-        yield f"  {methods} /plugins/{mount}{route['path']}", ""
+        yield f"{methods} /plugins/{mount}{route['path']}", ""
 
 
 def _occasions(added: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for each in added.get("subscriptions", ()):
-        yield f"  on {each['pattern']}", each["method"]
+        yield f"on {each['pattern']}", each["method"]
     for each in added.get("schedules", ()):
         when = f"at {each['cron']}" if each.get("cron") else f"every {each.get('every_s', 0):g} s"
-        yield f"  {when}", each["method"]
+        yield when, each["method"]
 
 
 def _permissions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     own = manifest.get("tool", {}).get("somnus", {})
     for table, note in (("permissions", ""), ("optional_permissions", "when it asks")):
         for key, value in own.get(table, {}).items():
-            if value not in (False, "none", [], {}, ""):
+            if not _is_nothing(value):
                 shown = value if isinstance(value, str) else terminal.json_text(value)
-                yield f"  {key} = {shown}", note
+                yield f"{key} = {shown}", note
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a permission allows nothing."""
+    if isinstance(value, dict):
+        return all(map(_is_nothing, value.values()))
+    return value in (False, "none", [], "")
 
 
 def masked(schema: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +177,7 @@ def show_settings(console: Console, schema: Mapping[str, Any], values: Mapping[s
     from somnus_plugins.trust.json_schema import allowed_values, properties, required_keys
 
     root = dict(schema)
-    table = terminal.columns("  setting", "value", "about", folded=2)
+    table = terminal.columns("setting", "value", "about", folded=2)
     required, shown = required_keys(root, root), masked(root, values)
     for key, each in properties(root, root).items():
         if key in values:
@@ -177,8 +187,8 @@ def show_settings(console: Console, schema: Mapping[str, Any], values: Mapping[s
         else:
             value = terminal.text(terminal.json_text(_default(each)), "dim")
         about = _about(each)
-        table.add_row(terminal.text(f"  {key}"), value, terminal.text(f"{about} ({allowed_values(each, root)})".strip()))
-    console.print(table)
+        table.add_row(terminal.text(key), value, terminal.text(f"{about} ({allowed_values(each, root)})".strip()))
+    console.print(terminal.indented(table))
 
 
 def _default(schema: Any) -> Any:
@@ -189,7 +199,7 @@ def _about(schema: Any) -> str:
     return str(schema.get("description", "")).partition("\n")[0] if isinstance(schema, dict) else ""
 
 
-# -- plans ---------------------------------------------------------------------------------------------------------------
+# -- plans -------------------------------------------------------------------------------------------------------------
 
 
 def show_plan(console: Console, plan: Plan) -> None:
@@ -197,22 +207,21 @@ def show_plan(console: Console, plan: Plan) -> None:
     from rich.text import Text
 
     verb = f"update {plan.replaces} → {plan.version}" if plan.replaces else f"install {plan.version}"
-    console.print(Text.assemble(terminal.text(plan.id, "bold"), terminal.text(f" as {plan.mount}: {verb}")))
+    verb = f"install {plan.version} again" if plan.replaces == plan.version else verb
+    named = terminal.text(f"as {plan.mount}: {verb}")
+    console.print(Text.assemble(terminal.text(plan.id, "bold"), " ", named))
     if plan.description:
         console.print(terminal.text(plan.description))
     console.print()
     permissions = [f"{each.key} = {each.value}{' (when it asks)' * each.optional}" for each in plan.permissions]
-    console.print(
-        terminal.fields(
-            [
-                ("from", plan.directory),
-                ("ring", plan.ring),
-                ("confinement", plan.sandbox_level),
-                *_block("may", permissions or ["nothing"]),
-                *_block("needs", [f"a value for {key}" for key in plan.unset], "yellow"),
-            ]
-        )
-    )
+    facts = [
+        ("from", plan.directory),
+        ("ring", plan.ring),
+        ("confinement", plan.sandbox_level),
+        *_block("may", permissions or ["nothing"]),
+        *_block("needs", [f"a value for {key}" for key in plan.unset], "yellow"),
+    ]
+    console.print(terminal.indented(terminal.fields(facts)))
     show_changes(console, plan.adds)
     for warning in plan.warnings:
         console.print(terminal.text(warning, "yellow"))

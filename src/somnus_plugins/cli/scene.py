@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,7 +48,9 @@ class Scene:
         """Standard error, for people."""
         return terminal.console(errors=True)
 
-    def ask(self, question: Callable[[PluginHost, Activity], Awaitable[T]], doing: str, *, makes_home: bool = False) -> T:
+    def ask(
+        self, question: Callable[[PluginHost, Activity], Awaitable[T]], doing: str, *, makes_home: bool = False
+    ) -> T:
         """Put a question to the home's host, starting one for as long as it takes where none runs.
 
         Args:
@@ -62,6 +63,8 @@ class Scene:
         """
         if not makes_home:
             self.require_home()
+        import asyncio
+
         return asyncio.run(self._asked(question, doing))
 
     def require_home(self) -> None:

@@ -21,10 +21,12 @@ __all__ = [
     "STATE_STYLES",
     "ago",
     "clock",
+    "coloured",
     "columns",
     "console",
     "count",
     "fields",
+    "indented",
     "json_text",
     "one_line",
     "safe",
@@ -66,8 +68,15 @@ def one_line(value: object) -> str:
     return " ".join(safe(value).split())
 
 
+def indented(content: RenderableType) -> RenderableType:
+    """The content two columns to the right."""
+    from rich.padding import Padding
+
+    return Padding(content, (0, 0, 0, 2))
+
+
 def text(value: object, style: str = "") -> Text:
-    """One line of anybody's words, ready to print."""
+    """One line of anybody's words, ready to print; blanks around it are gone."""
     from rich.text import Text
 
     return Text(one_line(value), style=style)
@@ -104,7 +113,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> Table:
     table.add_column(overflow="fold")
     for name, value in pairs:
         if value not in ("", None):
-            table.add_row(f"  {name}", value if isinstance(value, Text) else text(value))
+            table.add_row(name, value if isinstance(value, Text) else text(value))
     return table
 
 
@@ -115,9 +124,7 @@ def count(number: int, noun: str) -> str:
 
 def ago(seconds: float) -> str:
     """A span of time in one rounded number: `4 s`, `3 min`, `2 h`, `5 d`."""
-    for below, unit, name in _SECOND_STEPS:
-        if seconds < below:
-            break
+    unit, name = next((unit, name) for below, unit, name in _SECOND_STEPS if seconds < below)
     return f"{max(0, int(seconds // unit))} {name}"
 
 

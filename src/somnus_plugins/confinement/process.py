@@ -17,6 +17,7 @@ __all__ = [
     "die_with_parent",
     "forbid_new_privileges",
     "limit",
+    "outlive_parent",
     "rename",
     "thread_count",
 ]
@@ -54,6 +55,11 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
         os._exit(1)
+
+
+def outlive_parent() -> None:
+    """Take `die_with_parent` back: for a process that sees the end of its parent itself and has to tidy up."""
+    _prctl(_PR_SET_PDEATHSIG, 0)
 
 
 def forbid_new_privileges() -> None:

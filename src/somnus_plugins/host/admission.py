@@ -49,19 +49,20 @@ class Gate:
                 f"{self.taken} calls run and {len(self._waiting)} wait; no more may",
                 remedy="Try again later, or raise concurrency in [tool.somnus.limits].",
             )
-        turn = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await asyncio.wait_for(turn, timeout_s)
-        except TimeoutError:
-            raise CallTimeout("the deadline passed before there was a free place") from None
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            raise
-        finally:
+            async with asyncio.timeout(timeout_s):
+                await turn
+        except BaseException as error:
             if turn in self._waiting:
                 self._waiting.remove(turn)
+            if turn.done() and not turn.cancelled():
+                # The place was given in the same moment.
+                self.leave()
+            if isinstance(error, TimeoutError):
+                raise CallTimeout("the deadline passed before there was a free place") from None
+            raise
 
     def leave(self) -> None:
         """Give the place to whoever has waited longest, or free it."""

@@ -29,7 +29,7 @@ class Conversation(Protocol):
         """The plugin's items, encoded."""
 
     async def send(self, item: Any) -> None:
-        """Send one item; waits while the plugin does not read."""
+        """Send one item; waits while the plugin does not read. Raises `PeerClosed` where the call has ended."""
 
     def end(self) -> None:
         """No more items from here."""

@@ -37,8 +37,8 @@ class Found:
 
     @property
     def plugin(self) -> str:
-        """Its id; for one without a valid manifest a name made of its directory."""
-        return str(self.manifest.id) if self.manifest is not None else f"?/{self.directory.name}"
+        """Its id; for one without a valid manifest its directory, so that no two are called the same."""
+        return str(self.manifest.id) if self.manifest is not None else f"?{self.directory}"
 
 
 def read_directory(directory: Path, ring: Ring = "local") -> Found:
@@ -123,14 +123,17 @@ def _read(directory: Path, name: str, most: int) -> bytes | None:
     """A regular file's content; None where there is none. Opened without following a link, looked at after opening."""
     try:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InvalidManifest(f"{directory / name} cannot be opened: {error.strerror}") from error
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise InvalidManifest(f"{directory / name} is not a regular file")
         if status.st_size > most:
             raise InvalidManifest(f"{directory / name} has {status.st_size:,} bytes; at most {most:,} are allowed")
-        return file.read(most + 1)[:most]
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)

@@ -29,7 +29,11 @@ from somnus_plugins.wire.peer import Exchange, Incoming, Peer, PeerLimits, Progr
 __all__ = ["DoorCore", "DoorKeeper"]
 
 CREDENTIALS: Final = struct.Struct("3i")
+HOST_GRACE_S: Final = 1.0
+"""Seconds after a call's deadline in which its host should have said so; then the door says it."""
 BACKLOG: Final = 128
+ACCEPT_RETRY_S: Final = 0.05
+"""Seconds until the next door is let in, where the last one could not be."""
 CALLS_MAX: Final = 100_000
 """Calls of one door under way at the same time: the plugins' own queues are what limits them."""
 
@@ -137,7 +141,12 @@ class DoorKeeper:
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(listening)
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError:
+                # No descriptor is free just now, or the door has left again.
+                await asyncio.sleep(ACCEPT_RETRY_S)
+                continue
             if _user_of(connection) not in (os.getuid(), 0):
                 connection.close()
                 continue
@@ -265,7 +274,7 @@ class DoorCore:
         """Attach to the host that listens at `file`.
 
         Raises:
-            OSError: Nobody listens there.
+            OSError: Nobody listens there, or whoever did has ended.
             HostBusy: It does not answer the greeting in time.
             RefusedError: It does not let this process in.
         """
@@ -290,6 +299,8 @@ class DoorCore:
             peer.close()
             if isinstance(error, RefusedError):
                 raise
+            if isinstance(error, PeerClosed):
+                raise ConnectionResetError("the host ended while this door attached") from error
             raise HostBusy(f"the host of {file.parent.parent} does not answer: {error}") from error
         door._follow(answer)
         return door
@@ -301,13 +312,18 @@ class DoorCore:
 
     def _follow(self, record: msgspec.Raw) -> None:
         read = msgspec.msgpack.decode(record, type=CatalogueRecord)
-        self.catalogue = Catalogue(read.revision, read.listings)
-        self._on_catalogue(self.catalogue)
+        if read.revision > self.catalogue.revision:
+            self.catalogue = Catalogue(read.revision, read.listings)
+            self._on_catalogue(self.catalogue)
 
     def _open_peer(self) -> Peer:
         if self._peer is None:
             raise HostLost("the door is closed")
         return self._peer
+
+    def _header(self, terms: Terms) -> Header:
+        """The deadline, kept here too: a host that is stuck answers nothing."""
+        return Header() if terms.timeout_s is None else Header(timeout_s=terms.timeout_s + HOST_GRACE_S)
 
     async def request(
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
@@ -315,7 +331,7 @@ class DoorCore:
         """One call with one answer."""
         try:
             call = DoorCall(method, target, terms, payload)
-            return await self._open_peer().request("request", call, plugin, progress=progress)
+            return await self._open_peer().request("request", call, plugin, self._header(terms), progress)
         except WireError as error:
             raise _lost(error) from error
 
@@ -334,7 +350,9 @@ class DoorCore:
         try:
             call = DoorCall(method, target, terms, payload)
             peer = self._open_peer()
-            return DoorConversation(await peer.exchange("exchange", call, plugin, sends=sends, progress=progress))
+            header = self._header(terms) if method != "websocket" else Header()
+            exchange = await peer.exchange("exchange", call, plugin, header, sends=sends, progress=progress)
+            return DoorConversation(peer, exchange)
         except WireError as error:
             raise _lost(error) from error
 
@@ -355,7 +373,8 @@ class DoorCore:
 class DoorConversation:
     """A call with streams through a door."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, peer: Peer, exchange: Exchange) -> None:
+        self._peer = peer
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[msgspec.Raw]:
@@ -370,6 +389,8 @@ class DoorConversation:
         try:
             await self._exchange.send(item)
         except WireError as error:
+            if self._peer.closed is None:
+                raise
             raise _lost(error) from error
 
     def end(self) -> None:

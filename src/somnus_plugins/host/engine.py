@@ -23,6 +23,7 @@ from somnus_plugins.host.occurrences import Events, Timetable
 from somnus_plugins.host.order import dependency_order, unmet
 from somnus_plugins.host.registry import Entry, Registry
 from somnus_plugins.runtime.nursery import Nursery
+from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.settings import Settings
 from somnus_plugins.trust.manifest import supports
 from somnus_plugins.trust.manifest.terms import ActivationKind
@@ -60,10 +61,10 @@ class Engine:
         self._background = background
         self._catalogue = Catalogue()
         self._changing = asyncio.Lock()
-        self._events = Events(self._served)
+        self._events = Events(lambda: [] if safe else self._served())
         self._timetable = Timetable()
         self._keeper: asyncio.Task[None] | None = None
-        self._beginnings: set[asyncio.Task[None]] = set()
+        self._doing: set[asyncio.Task[None]] = set()
         self._around = Surroundings(home, settings, self.nursery, self._handler, self._on_state)
 
     # -- beginning and end -------------------------------------------------------------------------------------------
@@ -82,11 +83,11 @@ class Engine:
         if self._background and not self._safe:
             self._timetable.set(self._served())
             self._begin(self._served())
-        self._events.publish("system.started")
+            self._events.publish("system.started")
 
     async def close(self) -> None:
         """End every plugin in order, then every process."""
-        for task in [*self._beginnings, *([self._keeper] if self._keeper is not None else [])]:
+        for task in [*self._doing, *([self._keeper] if self._keeper is not None else [])]:
             task.cancel()
         await self._timetable.close()
         await self._events.close()
@@ -96,9 +97,12 @@ class Engine:
     def _begin(self, instances: Iterable[Instance]) -> None:
         wanted = [each for each in instances if _starts_by_itself(each)]
         if wanted:
-            task = asyncio.get_running_loop().create_task(self._start_in_order(wanted))
-            self._beginnings.add(task)
-            task.add_done_callback(self._beginnings.discard)
+            self._do(self._start_in_order(wanted))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
 
     async def _start_in_order(self, wanted: list[Instance]) -> None:
         for instance in dependency_order(wanted):
@@ -114,8 +118,8 @@ class Engine:
             now = monotonic()
             for instance in self._served():
                 limit_s = instance.manifest.sleep_after_s
-                if instance.worker is not None and limit_s and instance.idle_for(now) >= limit_s:
-                    await instance.sleep("idle")
+                if limit_s and instance.idle_for(now) >= limit_s:
+                    self._do(instance.sleep("idle"))
             if self._background and not self._safe:
                 self._begin(each for each in self._served() if each.state is State.ASLEEP and _never_sleeps(each))
 
@@ -148,10 +152,7 @@ class Engine:
 
     def _discover(self) -> None:
         for entry in self.registry.entries():
-            try:
-                self._take_in(entry, read_directory(Path(entry.directory), entry.ring))
-            except SomnusError as error:
-                self.strangers[entry.id] = Found(Path(entry.directory), entry.ring, None, None, error)
+            self._take_in(entry)
         for found in self._scan():
             if self.registry.get(found.plugin) is None:
                 self.strangers[found.plugin] = found
@@ -163,11 +164,16 @@ class Engine:
             yield from scan_ring(folder, ring)  # type: ignore[arg-type]  # the keys of `rings` are the rings
         yield from scan_paths(Path(path).expanduser() for path in self.settings.host.extra_paths)
 
-    def _take_in(self, entry: Entry, found: Found) -> None:
+    def _take_in(self, entry: Entry) -> None:
+        directory = Path(entry.directory)
+        try:
+            found = read_directory(directory, entry.ring)
+        except SomnusError as error:
+            found = Found(directory, entry.ring, None, None, error)
         if found.manifest is None or found.contributions is None:
+            self.instances.pop(entry.id, None)
             self.strangers[entry.id] = found
             return
-        self.strangers.pop(entry.id, None)
         instance = self.instances.get(entry.id)
         if instance is not None:
             instance.renew(entry, found.manifest, found.contributions)
@@ -191,7 +197,7 @@ class Engine:
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
     ) -> Coroutine[Any, Any, msgspec.Raw]:
         """One call with one answer."""
-        instance = self.instances.get(plugin) or self._callable(plugin)
+        instance = self.instances[plugin] if plugin in self._catalogue.listings else self._callable(plugin)
         if target not in instance.tools and method == "tool":
             instance.tool(target)
         head = header(instance.timeout_s(target, terms.timeout_s), terms.user, terms.session)
@@ -214,8 +220,8 @@ class Engine:
             instance.tool(target)
         timeout_s = None if method == "websocket" else instance.timeout_s(target, terms.timeout_s)
         head = header(timeout_s, terms.user, terms.session)
-        exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=progress)
-        return LocalConversation(instance, exchange)
+        worker, exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=progress)
+        return LocalConversation(instance, worker, exchange)
 
     def _callable(self, name: str) -> Instance:
         return self.instances[self._catalogue.find(name).id]
@@ -245,22 +251,31 @@ class Engine:
     async def changed(self, plugin: str) -> None:
         """An entry was added, changed or removed: bring what is served in line, in every door."""
         async with self._changing:
-            entry = self.registry.get(plugin)
             instance = self.instances.get(plugin)
-            if instance is not None:
-                await instance.halt("it is being changed")
-            if entry is None:
-                self.instances.pop(plugin, None)
-                self.strangers.pop(plugin, None)
-            else:
-                self._take_in(entry, read_directory(Path(entry.directory), entry.ring))
-            for each in self.instances.values():
-                if each.id == plugin or each.state is State.INCOMPATIBLE or _requires(each, plugin):
-                    each.look_again(self._missing)
+            try:
+                if instance is not None:
+                    await instance.halt("it is being changed")
+                self._follow_registry(plugin)
+            finally:
+                if instance is not None:
+                    instance.resume()
             await self._publish_catalogue()
             if self._background and not self._safe:
                 self._timetable.set(self._served())
                 self._begin(each for each in self._served() if each.id == plugin)
+
+    def _follow_registry(self, plugin: str) -> None:
+        entry = self.registry.get(plugin)
+        self.strangers.pop(plugin, None)
+        if entry is None:
+            self.instances.pop(plugin, None)
+        else:
+            self._take_in(entry)
+        for each in self.instances.values():
+            # Whoever needs a plugin may need this one, through others too.
+            depends = each.manifest.requires and each.state in (State.ASLEEP, State.INCOMPATIBLE)
+            if each.id == plugin or depends or each.state is State.INCOMPATIBLE:
+                each.look_again(self._missing)
 
     def publish(self, topic: str, data: Any = None) -> int:
         """Publish an event of the application."""
@@ -270,8 +285,9 @@ class Engine:
 class LocalConversation:
     """A call with streams to a plugin of this engine."""
 
-    def __init__(self, instance: Instance, exchange: Exchange) -> None:
+    def __init__(self, instance: Instance, worker: WorkerProcess, exchange: Exchange) -> None:
         self._instance = instance
+        self._worker = worker
         self._exchange = exchange
         self._closed = False
 
@@ -280,14 +296,14 @@ class LocalConversation:
             async for item in self._exchange:
                 yield item
         except WireError as error:
-            raise await self._instance.explained(error) from error
+            raise await self._instance.explained(self._worker, error) from error
 
     async def send(self, item: Any) -> None:
         """Send one item; waits while the plugin does not read."""
         try:
             await self._exchange.send(item)
         except WireError as error:
-            raise await self._instance.explained(error) from error
+            raise await self._instance.explained(self._worker, error) from error
 
     def end(self) -> None:
         """No more items from here."""
@@ -298,7 +314,7 @@ class LocalConversation:
         try:
             return await self._exchange.result()
         except WireError as error:
-            raise await self._instance.explained(error) from error
+            raise await self._instance.explained(self._worker, error) from error
 
     async def close(self) -> None:
         """Cancel the call where it still runs, and give its place back."""
@@ -328,7 +344,3 @@ def _starts_by_itself(instance: Instance) -> bool:
 
 def _never_sleeps(instance: Instance) -> bool:
     return instance.manifest.permissions.background and instance.manifest.sleep_after_s == 0
-
-
-def _requires(instance: Instance, plugin: str) -> bool:
-    return any(str(each.plugin) == plugin for each in instance.manifest.requires)

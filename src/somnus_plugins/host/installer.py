@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from somnus_plugins.errors import ConsentRequired, PlanChanged, SomnusError
+from somnus_plugins.errors import ConsentRequired, PlanChanged, PluginCrashed, SomnusError, WireError
 from somnus_plugins.host.discovery import Found, read_directory
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.registry import Entry, Registry
@@ -26,7 +27,6 @@ from somnus_plugins.trust.ids import parse_mount
 from somnus_plugins.trust.manifest import Manifest
 from somnus_plugins.trust.manifest.lints import PluginFacts, run_lints
 from somnus_plugins.wire.contributions import Contributions
-from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.methods import Assignment, LoadOrder
 from somnus_plugins.wire.peer import Incoming
 
@@ -128,8 +128,10 @@ class Installer:
                 mount=manifest.name,
             )
             await worker.load(order, runtime.start_timeout_s)
-            answer = await worker.peer.request("describe", header=Header(timeout_s=runtime.start_timeout_s))
-            described = msgspec.msgpack.decode(answer, type=Contributions)
+            described = await worker.describe(runtime.start_timeout_s)
+        except WireError as error:
+            ending = await asyncio.shield(worker.ended)
+            raise PluginCrashed(f"{manifest.id} ended while it was asked what it adds: {ending.reason}") from error
         finally:
             await worker.kill("it was only asked what it adds")
             shutil.rmtree(scratch, ignore_errors=True)

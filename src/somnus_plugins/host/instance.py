@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from somnus_plugins.errors import (
     CallTimeout,
     HostError,
     NotReady,
+    PeerClosed,
     PluginCrashed,
-    PluginError,
     ProtocolViolation,
     SomnusError,
     TemporaryError,
@@ -44,6 +45,8 @@ from somnus_plugins.wire.peer import Exchange, Handler, ProgressSink
 __all__ = ["EffectiveLimits", "Instance", "Surroundings"]
 
 MIB: Final = 1024 * 1024
+START_DELAY_MAX_S: Final = 3600.0
+"""Longest pause before the next start that a plugin may ask for with `TemporaryError`."""
 FRAME_ROOM_BYTES: Final = 64 * 1024
 """What a frame may be larger than the result in it."""
 
@@ -113,6 +116,9 @@ class Instance:
         self._old: set[asyncio.Task[Ending]] = set()
         self._dying: asyncio.Future[Ending] | None = None
         self._not_before = 0.0
+        self._forgiven = asyncio.Event()
+        self._steady = asyncio.Event()
+        self._steady.set()
         runtime = around.settings.runtime
         self._budget = CrashBudget(runtime.crash_max, runtime.crash_window_s, runtime.crash_backoff_s)
 
@@ -164,22 +170,35 @@ class Instance:
         Raises:
             PluginError: Whatever went wrong, as the caller should see it.
         """
-        gate = self.gate
-        if gate.taken < gate.places and not gate.waiting:
+        gate, worker = self.gate, self.worker
+        if worker is not None and gate.taken < gate.places and not gate.waiting:
             gate.taken += 1
         else:
-            await gate.enter(header.timeout_s)
-        worker = self.worker
+            worker, header = await self._admitted(header)
         try:
-            if worker is None:
-                worker = await self.awake(header.timeout_s)
             self.calls += 1
             return await worker.peer.request(method, payload, target, header, progress)
         except WireError as error:
-            raise await self._explained(worker, error) from error
+            raise await self.explained(worker, error) from error
         finally:
             self.last_used = monotonic()
             gate.leave()
+
+    async def _admitted(self, header: Header) -> tuple[WorkerProcess, Header]:
+        """Wait for a place and for a process, both within the call's deadline; the header has what is left of it."""
+        began = monotonic()
+
+        def left() -> float | None:
+            return None if header.timeout_s is None else max(0.0, header.timeout_s - (monotonic() - began))
+
+        await self.gate.enter(header.timeout_s)
+        try:
+            worker = self.worker or await self.awake(left())
+        except BaseException:
+            self.last_used = monotonic()
+            self.gate.leave()
+            raise
+        return worker, msgspec.structs.replace(header, timeout_s=left())
 
     async def exchange(
         self,
@@ -190,22 +209,19 @@ class Instance:
         *,
         sends: bool,
         progress: ProgressSink | None = None,
-    ) -> Exchange:
-        """A call with streams. The caller must call `release` when it has ended."""
-        await self.gate.enter(header.timeout_s)
-        worker = self.worker
+    ) -> tuple[WorkerProcess, Exchange]:
+        """A call with streams, and the process it goes to. The caller must call `release` when it has ended."""
+        worker, header = await self._admitted(header)
         try:
-            if worker is None:
-                worker = await self.awake(header.timeout_s)
             self.calls += 1
             exchange = await worker.peer.exchange(method, payload, target, header, sends=sends, progress=progress)
         except BaseException as error:
             self.gate.leave()
             if isinstance(error, WireError):
-                raise await self._explained(worker, error) from error
+                raise await self.explained(worker, error) from error
             raise
         self.held_awake += 1
-        return exchange
+        return worker, exchange
 
     def release(self) -> None:
         """An exchange has ended: give its place back."""
@@ -213,12 +229,11 @@ class Instance:
         self.last_used = monotonic()
         self.gate.leave()
 
-    async def explained(self, error: WireError) -> PluginError:
-        """A broken connection, as the caller of an exchange should see it."""
-        return await self._explained(self.worker, error)
-
-    async def _explained(self, worker: WorkerProcess | None, error: WireError) -> PluginError:
-        if isinstance(error, ProtocolViolation) or worker is None:
+    async def explained(self, worker: WorkerProcess, error: WireError) -> SomnusError:
+        """What a caller should see where the connection to its process failed, or only its own call has ended."""
+        if worker.peer.closed is None:
+            return PeerClosed(str(error))
+        if isinstance(error, ProtocolViolation):
             return PluginCrashed(f"{self.id} was ended: {error}")
         ending = await asyncio.shield(worker.ended)
         return PluginCrashed(
@@ -237,13 +252,16 @@ class Instance:
         """
         if self.worker is not None:
             return self.worker
-        if self._waking is None:
-            self._waking = asyncio.get_running_loop().create_task(self._wake())
-            self._waking.add_done_callback(self._woken)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._waking), timeout_s)
-        except TimeoutError:
-            raise CallTimeout(f"{self.id} did not start within {timeout_s:g} s") from None
+        waking = self._waking
+        if waking is None:
+            waking = self._waking = asyncio.get_running_loop().create_task(self._wake())
+            waking.add_done_callback(self._woken)
+        done, _ = await asyncio.wait([waking], timeout=timeout_s)
+        if not done:
+            raise CallTimeout(f"{self.id} did not start within {timeout_s:g} s")
+        if waking.cancelled():
+            raise NotReady(f"{self.id} was not started: the host stops")
+        return waking.result()
 
     def _woken(self, task: asyncio.Task[WorkerProcess]) -> None:
         self._waking = None
@@ -251,22 +269,18 @@ class Instance:
             task.exception()
 
     async def _wake(self) -> WorkerProcess:
-        if self._dying is not None:
-            await asyncio.wait([self._dying])
-        if self.state is State.DRAINING and self._old:
-            await asyncio.wait(self._old)
+        await self._rest()
         if self.state is not State.ASLEEP:
             raise NotReady(
                 f"{self.id} is {self.state}" + (f": {self.lifecycle.reason}" if self.lifecycle.reason else ""),
                 remedy=f"`somnus-plugins info {self.entry.mount}` says what it needs.",
             )
-        if (wait_s := self._not_before - monotonic()) > 0:
-            await asyncio.sleep(wait_s)
         self.lifecycle.move(State.STARTING)
         try:
             worker = await self._around.nursery.take(self._assignment())
         except (HostError, PluginCrashed) as error:
-            self.lifecycle.move(State.FAILED, str(error))
+            # No fault of the plugin's: the next call tries again.
+            self.lifecycle.move(State.ASLEEP, str(error))
             raise NotReady(f"{self.id} cannot be started: {error}", remedy=error.remedy) from error
         self.starts += 1
         worker.ended.add_done_callback(lambda ended: self._ended(worker, ended.result()))
@@ -281,6 +295,22 @@ class Instance:
         self.last_used = monotonic()
         self.lifecycle.move(State.ACTIVE)
         return worker
+
+    async def _rest(self) -> None:
+        """Wait for what must be over before a start: a change, the end of the last process, the pause after a crash."""
+        while True:
+            if not self._steady.is_set():
+                await self._steady.wait()
+            elif self._dying is not None:
+                await asyncio.wait([self._dying])
+            elif self.state is State.DRAINING and self._old:
+                await asyncio.wait(self._old)
+            elif self.state is State.ASLEEP and (wait_s := self._not_before - monotonic()) > 0:
+                self._forgiven.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._forgiven.wait(), wait_s)
+            else:
+                return
 
     async def _bring_up(self, worker: WorkerProcess) -> None:
         runtime = self._around.settings.runtime
@@ -302,18 +332,19 @@ class Instance:
             )
 
     async def _start_failed(self, worker: WorkerProcess, error: BaseException) -> None:
+        state, reason = State.ASLEEP, ""
         if isinstance(error, _Hold):
-            self.lifecycle.move(error.state, str(error))
+            state, reason = error.state, str(error)
         elif isinstance(error, TemporaryError):
-            self._not_before = monotonic() + error.delay_s
-            self.lifecycle.move(State.ASLEEP, f"not yet: {error}")
-        elif isinstance(error, SomnusError):
-            self.lifecycle.move(State.FAILED, str(error))
-        else:
-            self.lifecycle.move(State.ASLEEP)
-        if isinstance(error, WireError):
+            self._not_before = monotonic() + min(error.delay_s, START_DELAY_MAX_S)
+            reason = f"not yet: {error}"
+        elif isinstance(error, WireError):
             ending = await asyncio.shield(worker.ended)
-            self.lifecycle.reason = f"it ended while it started: {ending.reason}"
+            state = State.ASLEEP if ending.asked else State.FAILED
+            reason = f"it ended while it started: {ending.reason}"
+        elif isinstance(error, SomnusError):
+            state, reason = State.FAILED, str(error)
+        self.lifecycle.move(state, reason)
         self.book.note(f"did not start: {self.lifecycle.reason or error}", level="ERROR")
         await worker.kill("it did not start")
         if isinstance(error, SomnusError):
@@ -369,11 +400,16 @@ class Instance:
         self._lost(worker)
         if self._dying is worker.ended:
             self._dying = None
-        if ending.asked or self.state is State.STARTING:
+        if self.state is State.STARTING:
+            return
+        current = self.worker is None and self.state in (State.ACTIVE, State.DEGRADED)
+        if ending.asked:
+            if current:
+                self.lifecycle.move(State.ASLEEP, ending.reason)
             return
         verdict = self._budget.crashed(monotonic())
         self.book.note(f"crashed: {ending.reason}", level="ERROR", generation=self.entry.generation)
-        if self.worker is not None or self.state not in (State.ACTIVE, State.DEGRADED):
+        if not current:
             return
         if verdict.exhausted:
             window_s = self._around.settings.runtime.crash_window_s
@@ -391,20 +427,28 @@ class Instance:
             self._put_down(worker, State.ASLEEP, "its process was worn out")
 
     async def sleep(self, reason: str = "") -> None:
-        """End the process in order; the next call wakes the plugin again."""
+        """End the process in order, also where nobody waits for it; the next call wakes the plugin again."""
         if self.worker is not None:
-            await self._put_down(self.worker, State.ASLEEP, reason)
+            await asyncio.shield(self._put_down(self.worker, State.ASLEEP, reason))
 
     async def halt(self, reason: str) -> None:
-        """Disable: end the process in order and take no calls."""
-        if self._waking is not None:
-            await asyncio.wait([self._waking])
-        if self.worker is not None:
-            await self._put_down(self.worker, State.STOPPED, reason)
-        elif self._old:
-            await asyncio.wait(self._old)
-        if self.state is not State.STOPPED:
-            self.lifecycle.move(State.STOPPED, reason)
+        """End the process in order; who calls now waits until `resume`."""
+        self._steady.clear()
+        while True:
+            if self._waking is not None and self.state is State.STARTING:
+                await asyncio.wait([self._waking])
+            elif self.worker is not None:
+                await self._put_down(self.worker, State.STOPPED, reason)
+            elif self._old:
+                await asyncio.wait(self._old)
+            else:
+                break
+        self.lifecycle.move(State.STOPPED, reason)
+
+    def resume(self) -> None:
+        """The change that `halt` was for is done: who waits finds out what has become of the plugin."""
+        self._steady.set()
+        self._forgiven.set()
 
     async def kill(self, reason: str) -> None:
         """End every process of the plugin at once: the host stops."""
@@ -451,6 +495,7 @@ class Instance:
         self.lifecycle.move(State.DISCOVERED)
         self._budget.forgive()
         self._not_before = 0.0
+        self._forgiven.set()
         self.lifecycle.move(State.VERIFIED)
         if not self.entry.enabled:
             self.lifecycle.move(State.STOPPED, "disabled")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 from somnus_plugins.errors import SomnusError
 from somnus_plugins.host.admission import header
@@ -26,6 +27,11 @@ __all__ = ["Events", "Timetable", "matches"]
 
 DEFERRED_MAX: Final = 1_000
 """Deliveries under way at the same time; the next event is dropped for the subscribers it would have gone to."""
+SHORTEST_PERIOD_S: Final = 0.1
+"""No schedule comes more often, whatever a plugin asks for: each time costs the host a task, and a period that is too
+short to change the clock would never end."""
+LOOK_S: Final = 3600.0
+"""Longest wait between two looks at the timetable, however far away the next time is."""
 
 
 def matches(pattern: str, topic: str) -> bool:
@@ -47,6 +53,7 @@ class Events:
         self._instances = instances
         self._deliveries: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
+        self._closed = False
 
     def publish(self, topic: str, data: Any = None, source: str = "") -> int:
         """Send an event to all who subscribe to it.
@@ -58,7 +65,7 @@ class Events:
             topic=topic, data=data, source=source, time_s=time.time(), id=f"{time.time_ns():x}-{next(self._numbers)}"
         )
         started = 0
-        for instance in self._instances():
+        for instance in () if self._closed else self._instances():
             for method in self._receivers(instance, topic):
                 if len(self._deliveries) >= DEFERRED_MAX:
                     instance.book.note(f"event {topic} dropped: too many deliveries are under way", level="WARNING")
@@ -91,7 +98,8 @@ class Events:
             instance.book.note(f"event {occurrence.topic} was not taken: {error}", level="WARNING")
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way; nothing is delivered any more."""
+        self._closed = True
         for task in self._deliveries:
             task.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)
@@ -107,22 +115,20 @@ class Timetable:
         self._due: list[tuple[float, int, Instance, Schedule]] = []
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[tuple[str, Schedule], asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def set(self, instances: Iterable[Instance]) -> None:
         """Follow the schedules of these plugins from now on; one that is followed already keeps its next time."""
         known = {(instance.id, schedule): when for when, _, instance, schedule in self._due}
-        self._due = [
-            (
-                known.get((instance.id, schedule)) or _next(schedule, time.time()),
-                next(self._numbers),
-                instance,
-                schedule,
-            )
-            for instance in instances
-            for schedule in instance.contributions.schedules
-        ]
+        self._due = []
+        for instance in instances:
+            for schedule in instance.contributions.schedules:
+                when = known.get((instance.id, schedule)) or _next(schedule, time.time())
+                if when < math.inf:
+                    self._due.append((when, next(self._numbers), instance, schedule))
+                else:
+                    instance.book.note(f"scheduled {schedule.method}: {schedule.cron!r} never comes", level="WARNING")
         heapq.heapify(self._due)
         self._changed.set()
         if self._task is None:
@@ -131,7 +137,7 @@ class Timetable:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            wait_s = max(0.0, self._due[0][0] - time.time()) if self._due else None
+            wait_s = min(LOOK_S, max(0.0, self._due[0][0] - time.time())) if self._due else None
             try:
                 await asyncio.wait_for(self._changed.wait(), wait_s)
             except TimeoutError:
@@ -141,9 +147,10 @@ class Timetable:
         while self._due and self._due[0][0] <= now:
             _, number, instance, schedule = heapq.heappop(self._due)
             heapq.heappush(self._due, (_next(schedule, now), number, instance, schedule))
-            task = asyncio.get_running_loop().create_task(self._call(instance, schedule))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            key = (instance.id, schedule)
+            if key not in self._running:
+                task = self._running[key] = asyncio.get_running_loop().create_task(self._call(instance, schedule))
+                task.add_done_callback(lambda done, key=key: self._running.pop(key, None))  # type: ignore[misc]  # bound now
 
     async def _call(self, instance: Instance, schedule: Schedule) -> None:
         try:
@@ -153,13 +160,17 @@ class Timetable:
 
     async def close(self) -> None:
         """Stop calling."""
-        tasks = [*self._running, *([self._task] if self._task is not None else [])]
+        tasks = [*self._running.values(), *([self._task] if self._task is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _next(schedule: Schedule, now: float) -> float:
+    """Seconds since the epoch; infinity for an expression that means no time, which a forged file may hold."""
     if schedule.cron is not None:
-        return float(next(CronSim(schedule.cron, datetime.fromtimestamp(now).astimezone())).timestamp())
-    return now + (schedule.every_s or 60.0)
+        try:
+            return float(next(CronSim(schedule.cron, datetime.fromtimestamp(now).astimezone())).timestamp())
+        except (CronSimError, StopIteration):
+            return math.inf
+    return now + max(SHORTEST_PERIOD_S, schedule.every_s or 0.0)

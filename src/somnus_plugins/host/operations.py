@@ -109,11 +109,14 @@ async def apply(engine: Engine, plan: Plan, agreed: str | None = None) -> Plugin
 @_operation
 async def uninstall(engine: Engine, plugin: str) -> PluginView:
     """Take a plugin out; its data stays until it is erased."""
-    instance = engine.find(plugin)
-    last = portraits.view(instance)
-    engine.registry.remove(instance.id)
-    await engine.changed(instance.id)
-    engine.publish("plugin.removed", {"plugin": instance.id})
+    entry = engine.registry.find(plugin)
+    if entry is not None and entry.id in engine.strangers:
+        last = portraits.stranger_view(entry.id, engine.strangers[entry.id])
+    else:
+        last = portraits.view(engine.find(plugin))
+    engine.registry.remove(last.id)
+    await engine.changed(last.id)
+    engine.publish("plugin.removed", {"plugin": last.id})
     return last
 
 

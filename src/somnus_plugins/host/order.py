@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from packaging.version import Version
 
 from somnus_plugins.errors import NotReady, SomnusError
 from somnus_plugins.trust.manifest import Manifest
+from somnus_plugins.trust.manifest.terms import PluginRequirement
 
 __all__ = ["Dependent", "dependency_order", "unmet"]
 
@@ -32,17 +33,16 @@ def dependency_order(plugins: Iterable[D]) -> list[D]:
     """The plugins, each after those it needs; those in a circle keep the order they came in."""
     waiting = {each.id: each for each in plugins}
     ordered: list[D] = []
-
-    def place(plugin: D) -> None:
-        if waiting.pop(plugin.id, None) is None:
-            return
-        for need in plugin.manifest.requires:
-            if (needed := waiting.get(str(need.plugin))) is not None:
-                place(needed)
-        ordered.append(plugin)
-
     while waiting:
-        place(next(iter(waiting.values())))
+        path = [waiting.pop(next(iter(waiting)))]
+        while path:
+            needed = next(
+                (str(need.plugin) for need in path[-1].manifest.requires if str(need.plugin) in waiting), None
+            )
+            if needed is not None:
+                path.append(waiting.pop(needed))
+            else:
+                ordered.append(path.pop())
     return ordered
 
 
@@ -56,23 +56,34 @@ def unmet(plugin: Dependent, served: Mapping[str, Dependent]) -> SomnusError | N
     Returns:
         An error that names the whole chain, or None.
     """
-    return _unmet(plugin, served, (plugin.id,))
-
-
-def _unmet(plugin: Dependent, served: Mapping[str, Dependent], chain: tuple[str, ...]) -> SomnusError | None:
-    for need in plugin.manifest.requires:
+    met: set[str] = set()
+    chain = [plugin.id]
+    needs = [iter(plugin.manifest.requires)]
+    while needs:
+        need = next(needs[-1], None)
+        if need is None:
+            needs.pop()
+            met.add(chain.pop())
+            continue
         wanted = str(need.plugin)
-        path = " → ".join((*chain, wanted))
-        if wanted in chain:
-            return NotReady(f"plugins need each other in a circle: {path}")
-        needed = served.get(wanted)
-        if needed is None:
-            return NotReady(f"{wanted} is not installed or not enabled: {path}", remedy=f"Install or enable {wanted}.")
-        if not need.versions.contains(Version(needed.manifest.version), prereleases=True):
-            return NotReady(
-                f"{wanted} {needed.manifest.version} is installed, {need.versions} is needed: {path}",
-                remedy=f"Install a version of {wanted} that fits.",
-            )
-        if (deeper := _unmet(needed, served, (*chain, wanted))) is not None:
-            return deeper
+        if (problem := _problem(need, served.get(wanted), chain)) is not None:
+            return problem
+        if wanted not in met:
+            chain.append(wanted)
+            needs.append(iter(served[wanted].manifest.requires))
+    return None
+
+
+def _problem(need: PluginRequirement, needed: Dependent | None, chain: Sequence[str]) -> SomnusError | None:
+    wanted = str(need.plugin)
+    path = " → ".join((*chain, wanted))
+    if wanted in chain:
+        return NotReady(f"plugins need each other in a circle: {path}")
+    if needed is None:
+        return NotReady(f"{wanted} is not installed or not enabled: {path}", remedy=f"Install or enable {wanted}.")
+    if not need.versions.contains(Version(needed.manifest.version), prereleases=True):
+        return NotReady(
+            f"{wanted} {needed.manifest.version} is installed, {need.versions} is needed: {path}",
+            remedy=f"Install a version of {wanted} that fits.",
+        )
     return None

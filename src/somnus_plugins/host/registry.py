@@ -63,6 +63,10 @@ class Registry:
         """The entry with this id."""
         return self._entries.get(plugin)
 
+    def find(self, name: str) -> Entry | None:
+        """The entry with this id or mount."""
+        return self._entries.get(name) or next((each for each in self._entries.values() if each.mount == name), None)
+
     def require(self, plugin: str) -> Entry:
         """The entry with this id; raises `UnknownPlugin`."""
         entry = self._entries.get(plugin)
@@ -112,7 +116,7 @@ def _read(file: Path) -> list[Entry]:
         return msgspec.json.decode(file.read_bytes(), type=_Document).plugins
     except FileNotFoundError:
         return []
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise HomeCorrupt(
             f"{file} is not a registry: {error}", remedy="Restore it from a backup, or remove it and install anew."
         ) from error

@@ -45,8 +45,10 @@ class AllowedHosts:
     def _fits(self, host: bytes | None) -> bool:
         if self._all:
             return True
-        if not host:
-            return False
+        return bool(host) and self.names(host or b"")
+
+    def names(self, host: bytes) -> bool:
+        """Whether a name of the list, and not merely `*`, is meant."""
         name = _without_port(host.decode("latin-1").lower()).removesuffix(".")
         return name in self._names or (bool(self._below) and name.endswith(self._below))
 

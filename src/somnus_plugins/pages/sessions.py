@@ -12,9 +12,20 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from somnus_plugins.pages.hosts import AllowedHosts
 from somnus_plugins.pages.problems import Problem
 
-__all__ = ["COOKIE", "SESSION_S", "cookie_value", "cross_site", "expired_cookie", "seal", "session_cookie", "unseal"]
+__all__ = [
+    "COOKIE",
+    "SESSION_S",
+    "cookie_value",
+    "cross_site",
+    "expired_cookie",
+    "foreign_page",
+    "seal",
+    "session_cookie",
+    "unseal",
+]
 
 COOKIE: Final = "somnus_session"
 SESSION_S: Final = 30 * 86_400
@@ -94,6 +105,33 @@ def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Proble
         "cross_site",
         "the request carries a session, and no page of this server sent it",
         "Send `Authorization: Bearer <token>` instead of the cookie, or add the header `X-Somnus-CSRF: 1`.",
+    )
+
+
+def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: AllowedHosts) -> Problem | None:
+    """Refuse what the page of somebody else sent with the cookies of an application's own login.
+
+    Milder than `cross_site`, because an application may well stand on several of the allowed hosts: what is refused is
+    an origin that is none of them, and the origin `null`, which is that of every plugin's page.
+
+    Args:
+        method: Upper case; `WEBSOCKET` for a handshake.
+        scheme: Of the request.
+        noted: Headers by lower-case name.
+        hosts: Whose pages may send requests.
+    """
+    origin = noted.get(b"origin")
+    if origin is None or b"cookie" not in noted or b"authorization" in noted:
+        return None
+    if method in SAFE_METHODS or noted.get(b"sec-fetch-site") in OWN_SITES:
+        return None
+    if origin == _own_origin(scheme, noted.get(b"host", b"")) or hosts.names(origin.partition(b"://")[2]):
+        return None
+    return Problem.http(
+        HTTPStatus.FORBIDDEN,
+        "cross_site",
+        f"the request carries cookies, and a page of {origin.decode('latin-1')[:200]!r} sent it",
+        "Add the page's host to `allowed_hosts` in [web] of config.toml, or send an Authorization of its own.",
     )
 
 

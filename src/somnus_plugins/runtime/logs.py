@@ -106,6 +106,13 @@ class LogBook:
         if kept:
             self._keep(kept)
 
+    def settle(self, generation: int) -> None:
+        """Say how many lines were dropped since it was last said: no more come that could."""
+        if self._unreported:
+            line = self._line("host", f"{self._unreported} lines dropped: too many", generation, "WARNING")
+            self._unreported = 0
+            self._keep([line])
+
     def _admit(self, wanted: int) -> int:
         now = time.monotonic()
         refill = (now - self._refilled) * self._settings.lines_per_s
@@ -209,6 +216,8 @@ class LogPipe:
             self._take(os.read(self._descriptor, CHUNK_BYTES))
         if self._rest:
             self._take(b"\n")
+        if self._book is not None:
+            self._book.settle(self._generation)
         os.close(self._descriptor)
 
     def _read(self) -> None:

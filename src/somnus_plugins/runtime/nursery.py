@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from somnus_plugins.errors import HostNotRunning, ZygoteFailed
+from somnus_plugins.errors import HostNotRunning, PluginCrashed, ZygoteFailed
 from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.runtime.zygote import Zygote
 from somnus_plugins.settings import Settings
@@ -39,7 +39,7 @@ class Nursery:
         self._retired: dict[Zygote, set[WorkerProcess]] = {}
         self._living: dict[Zygote, set[WorkerProcess]] = {}
         self._pool: deque[WorkerProcess] = deque()
-        self._starting = asyncio.Lock()
+        self._forking = asyncio.Lock()
         self._filling: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -50,28 +50,28 @@ class Nursery:
             ZygoteFailed: It cannot be started here.
         """
         self._spawner = ThreadPoolExecutor(1, thread_name_prefix="somnus-zygote-spawner")
-        await self._current()
+        async with self._forking:
+            await self._current()
         await self._fill()
 
     async def close(self) -> None:
         """End every process."""
+        spawner, self._spawner = self._spawner, None
         if self._filling is not None:
             self._filling.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ZygoteFailed):
-                await self._filling
-        zygotes = [*self._living]
-        processes = [process for living in self._living.values() for process in living]
-        for zygote in zygotes:
-            await zygote.close()
-        for process in processes:
-            await process.kill("the host stopped")
+            await asyncio.gather(self._filling, return_exceptions=True)
+        # With the lock: a zygote or child that is being made is made first, so that it is ended with the others.
+        async with self._forking:
+            processes = [process for living in self._living.values() for process in living]
+            await asyncio.gather(*(zygote.close() for zygote in self._living))
+            await asyncio.gather(*(process.kill("the host stopped") for process in processes))
+        await asyncio.gather(*self._closing, return_exceptions=True)
         self._pool.clear()
         self._living.clear()
         self._retired.clear()
         self._zygote = None
-        if self._spawner is not None:
-            self._spawner.shutdown(wait=True)
-            self._spawner = None
+        if spawner is not None:
+            spawner.shutdown(wait=True)
 
     @property
     def zygote(self) -> Zygote | None:
@@ -90,18 +90,20 @@ class Nursery:
             ZygoteFailed: There is none to be had.
             HostNotRunning: The nursery is closed.
         """
-        while self._pool:
+        while self._pool and self._zygote is not None and self._zygote.alive:
             process = self._pool.popleft()
-            if process.alive:
-                process.assign(assignment)
-                self._refill()
-                return process
+            with contextlib.suppress(PluginCrashed):  # it has ended in the pool: the next one, then
+                if process.alive:
+                    process.assign(assignment)
+                    self._refill()
+                    return process
         process = await self._fork(assignment)
         self._refill()
         return process
 
     def _refill(self) -> None:
-        if self._settings.runtime.pool_size and (self._filling is None or self._filling.done()):
+        wanted = self._settings.runtime.pool_size and self._spawner is not None
+        if wanted and (self._filling is None or self._filling.done()):
             self._filling = asyncio.get_running_loop().create_task(self._fill_later())
 
     async def _fill_later(self) -> None:
@@ -117,25 +119,31 @@ class Nursery:
             return  # the next `take` meets the same failure and says so to somebody
 
     async def _fork(self, assignment: Assignment | None) -> WorkerProcess:
-        zygote = await self._current()
-        process = await WorkerProcess.fork(zygote, self._settings, assignment)
-        self._living[zygote].add(process)
-        process.ended.add_done_callback(lambda _: self._forget(zygote, process))
-        return process
+        # One at a time, as the zygote does it: so none is retired between a fork and its answer.
+        async with self._forking:
+            zygote = await self._current()
+            try:
+                async with asyncio.timeout(self._settings.runtime.start_timeout_s):
+                    process = await WorkerProcess.fork(zygote, self._settings, assignment)
+            except TimeoutError:
+                zygote.kill()
+                raise ZygoteFailed("the zygote did not answer and was ended", remedy="Try again.") from None
+            self._living[zygote].add(process)
+            process.ended.add_done_callback(lambda _: self._forget(zygote, process))
+            return process
 
     async def _current(self) -> Zygote:
-        async with self._starting:
-            if self._spawner is None:
-                raise HostNotRunning("the host is not running", remedy="Start it first.")
-            zygote = self._zygote
-            if zygote is None or self._is_worn(zygote):
-                fresh = await Zygote.start(self._spawner, self._settings.runtime.zygote_start_timeout_s)
-                self._living[fresh] = set()
-                self._zygote = fresh
-                if zygote is not None:
-                    self._retire(zygote)
-                return fresh
-            return zygote
+        if self._spawner is None:
+            raise HostNotRunning("the host is not running", remedy="Start it first.")
+        zygote = self._zygote
+        if zygote is None or self._is_worn(zygote):
+            fresh = await Zygote.start(self._spawner, self._settings.runtime.zygote_start_timeout_s)
+            self._living[fresh] = set()
+            self._zygote = fresh
+            if zygote is not None:
+                self._retire(zygote)
+            return fresh
+        return zygote
 
     def _is_worn(self, zygote: Zygote) -> bool:
         limits = self._settings.runtime

@@ -15,15 +15,25 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from somnus_plugins.errors import HostError, PluginCrashed, PluginError, ProtocolViolation, SomnusError, WireError
+from somnus_plugins.errors import (
+    HostError,
+    InvalidPlugin,
+    PeerClosed,
+    PluginCrashed,
+    PluginError,
+    ProtocolViolation,
+    SomnusError,
+    WireError,
+)
 from somnus_plugins.runtime.logs import LogBook, LogPipe
 from somnus_plugins.runtime.zygote import Zygote
 from somnus_plugins.settings import Settings
-from somnus_plugins.wire.codec import PREFIX
+from somnus_plugins.wire.codec import DECODE_ERRORS, PREFIX
+from somnus_plugins.wire.contributions import Contributions
 from somnus_plugins.wire.control import Exited
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.methods import Announcement, Assignment, LoadOrder
@@ -35,7 +45,8 @@ REAP_GRACE_S: Final = 1.0
 """Seconds between a process's end and its zygote's report; without one the zygote is gone, and that was a kill."""
 HANG_UP_GRACE_S: Final = 0.2
 """Seconds between the end of a connection and the end of the process; a longer life without one is cut short."""
-MIB: Final = 1024 * 1024
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class WorkerProcess:
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.strikes: Counter[str] = Counter()
         self.lost: Callable[[], None] | None = None
-        """Called when the connection has ended: no call can be made any more, even where the process lives on a little."""
+        """Called when the connection has ended: no call can be made any more, though the process may live on a little."""
         self.worn_out: Callable[[], None] | None = None
         """Called when too many calls go on after their deadline: the process should be replaced."""
         self._handle = handle
@@ -178,8 +189,11 @@ class WorkerProcess:
 
     async def load(self, order: LoadOrder, timeout_s: float) -> Announcement:
         """Have the plugin imported and made; raises what went wrong there."""
-        answer = await self.peer.request("load", order, header=Header(timeout_s=timeout_s))
-        return msgspec.msgpack.decode(answer, type=Announcement)
+        return _read(await self.peer.request("load", order, header=Header(timeout_s=timeout_s)), Announcement)
+
+    async def describe(self, timeout_s: float) -> Contributions:
+        """Ask the loaded plugin what it adds."""
+        return _read(await self.peer.request("describe", header=Header(timeout_s=timeout_s)), Contributions)
 
     async def run(self, method: str, timeout_s: float) -> None:
         """Run one of the life-cycle methods: `prepare`, `start`, `stop`."""
@@ -216,7 +230,8 @@ class WorkerProcess:
             self._signal_kill()
 
     def _signal_kill(self) -> None:
-        if not self.ended.done():
+        # Without a handle it has ended already, and only its report is awaited.
+        if self._handle >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
@@ -262,8 +277,10 @@ class WorkerProcess:
 
     # -- its end -----------------------------------------------------------------------------------------------------
 
-    def _on_report(self, report: Exited) -> None:
-        self._report = report
+    def _on_report(self, report: Exited | None) -> None:
+        if report is None:
+            self._asked = self._asked or "its zygote ended"
+        self._report = report or Exited(self.pid, -int(signal.SIGKILL), 0.0, 0)
         if self._handle < 0:
             self._finish()
 
@@ -288,7 +305,7 @@ class WorkerProcess:
             pipe.close()
         if self._peer is not None and self._peer.closed is None:
             self._asked = self._asked or "ended"
-            self._peer.close(PluginCrashed(f"the plugin's process ended: {reason}"))
+            self._peer.close(PeerClosed(f"the plugin's process ended: {reason}"))
         self._stream.close()
         self._channel.close()
 
@@ -299,6 +316,14 @@ def _send_assignment(stream: socket.socket, assignment: Assignment) -> None:
         stream.send(PREFIX.pack(len(body)) + body)
     except OSError as error:
         raise PluginCrashed("the process ended before it was given its plugin") from error
+
+
+def _read(answer: msgspec.Raw, kind: type[T]) -> T:
+    """What the plugin's process answered to the host itself; it runs foreign code and may answer anything."""
+    try:
+        return msgspec.msgpack.decode(answer, type=kind)
+    except DECODE_ERRORS as error:
+        raise InvalidPlugin(f"its process answered something else than its {kind.__name__}: {error}") from error
 
 
 def _meaning(status: int) -> str:

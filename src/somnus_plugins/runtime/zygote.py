@@ -55,6 +55,9 @@ def base_paths() -> list[str]:
     return found
 
 
+ExitListener = Callable[[control.Exited | None], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Birth:
     """A forked child, as the host holds it."""
@@ -78,7 +81,7 @@ class Zygote:
         self._loop = asyncio.get_running_loop()
         self._tickets = itertools.count(1)
         self._births: dict[int, asyncio.Future[Birth]] = {}
-        self._exits: dict[int, Callable[[control.Exited], None]] = {}
+        self._exits: dict[int, ExitListener] = {}
         self._early: dict[int, control.Exited] = {}
         self._hello: asyncio.Future[control.Hello] = self._loop.create_future()
         self._failure: ZygoteFailed | None = None
@@ -102,8 +105,13 @@ class Zygote:
         """
         loop = asyncio.get_running_loop()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            process = await loop.run_in_executor(spawner, _execute, theirs)
+        spawning = loop.run_in_executor(spawner, _execute, theirs)
+        try:
+            process = await asyncio.shield(spawning)
+        except BaseException:
+            mine.close()
+            spawning.add_done_callback(_end_unwanted)
+            raise
         mine.setblocking(False)
         zygote = cls(process, mine)
         loop.add_reader(mine.fileno(), zygote._read)
@@ -140,10 +148,21 @@ class Zygote:
             del self._births[ticket]
             raise ZygoteFailed(f"the zygote does not take requests: {failure}") from failure
         self.forks += 1
-        return await asyncio.shield(birth)
+        try:
+            return await asyncio.shield(birth)
+        except asyncio.CancelledError:
+            birth.add_done_callback(self._disown)
+            raise
 
-    def on_exit(self, pid: int, callback: Callable[[control.Exited], None]) -> None:
-        """Have `callback` called when this child was reaped, even where that was before."""
+    def _disown(self, birth: asyncio.Future[Birth]) -> None:
+        """A child that nobody waits for any more ends by itself, because its stream is closed."""
+        if not birth.cancelled() and birth.exception() is None:
+            os.close(birth.result().handle)
+            self.on_exit(birth.result().pid, lambda report: None)
+
+    def on_exit(self, pid: int, callback: ExitListener) -> None:
+        """Have `callback` called when this child was reaped, even where that was before; with None, when the zygote has
+        ended first and took the child along."""
         if pid in self._early:
             callback(self._early.pop(pid))
         else:
@@ -216,24 +235,32 @@ class Zygote:
             self._hello.set_exception(failure)
         births, self._births = self._births, {}
         for birth in births.values():
+            birth.add_done_callback(lambda done: done.exception())
             birth.set_exception(failure)
-            birth.exception()
         exits, self._exits = self._exits, {}
-        for pid, callback in exits.items():
-            callback(control.Exited(pid, -int(signal.SIGKILL), 0.0, 0))
+        for callback in exits.values():
+            callback(None)
         if self._process.stderr is not None:
             self._process.stderr.close()
 
 
 def _execute(theirs: socket.socket) -> subprocess.Popen[bytes]:
     arguments = {"paths": base_paths(), "control": theirs.fileno(), "parent": os.getpid()}
-    return subprocess.Popen(  # noqa: S603  # our own interpreter with our own program
-        [sys.executable, "-I", "-S", "-B", "-c", BOOT, json.dumps(arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-        cwd="/",
-        pass_fds=[theirs.fileno()],
-        start_new_session=True,
-    )
+    with theirs:
+        return subprocess.Popen(  # noqa: S603  # our own interpreter with our own program
+            [sys.executable, "-I", "-S", "-B", "-c", BOOT, json.dumps(arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd="/",
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+
+
+def _end_unwanted(spawning: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+    """Nobody waits for this zygote any more."""
+    if not spawning.cancelled() and spawning.exception() is None:
+        with spawning.result() as process:
+            process.kill()

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-__all__ = ["RESERVED", "Plugin", "Surroundings", "instantiate"]
+__all__ = ["RESERVED", "Plugin", "Belongings", "instantiate"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Plugin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Belongings:
     """What a plugin finds on itself when its own code begins."""
 
     id: str
@@ -104,21 +104,21 @@ class Plugin:
         """No call is running any more; the process ends afterwards."""
 
 
-RESERVED: Final = frozenset(Surroundings.__dataclass_fields__) - {"config"} | {"wait", "current"}
+RESERVED: Final = frozenset(Belongings.__dataclass_fields__) - {"config"} | {"wait", "current"}
 """Names that a subclass may not define: the SDK's own would hide them, or they the SDK's."""
 
 
-def instantiate(kind: type[P], surroundings: Surroundings, access: LoopAccess | None = None) -> P:
+def instantiate(kind: type[P], belongings: Belongings, access: LoopAccess | None = None) -> P:
     """Make a plugin, with its attributes in place before its own `__init__` runs.
 
     Args:
         kind: The author's class.
-        surroundings: Becomes attributes of the same names.
+        belongings: Becomes attributes of the same names.
         access: How its threads reach the loop.
     """
     plugin = object.__new__(kind)
-    for name in Surroundings.__dataclass_fields__:
-        setattr(plugin, name, getattr(surroundings, name))
+    for name in Belongings.__dataclass_fields__:
+        setattr(plugin, name, getattr(belongings, name))
     plugin._loop_access = access
     Plugin._running = plugin
     plugin.__init__()  # type: ignore[misc]  # the one place where a plugin is made

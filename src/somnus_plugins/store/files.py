@@ -11,8 +11,12 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 __all__ = ["make_directory", "replace_file", "sync_directory"]
+
+PROCESSES: Final = Path("/proc")
+"""Where the kernel lists what runs; without it nothing tells a killed writer from one that still writes."""
 
 
 def replace_file(file: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -23,7 +27,8 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o600) -> None:
         data: All of the content.
         mode: Permission bits; by default only the owner may read.
     """
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}.tmp")
+    _sweep(file)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         with open(descriptor, "wb") as target:
@@ -36,6 +41,16 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o600) -> None:
             temporary.unlink()
         raise
     sync_directory(file.parent)
+
+
+def _sweep(file: Path) -> None:
+    """Remove what writers of this file that were killed have left behind."""
+    if not (PROCESSES / "self").exists():
+        return
+    for leftover in file.parent.glob(f".{file.name}.*-*.tmp"):
+        writer = leftover.name.removeprefix(f".{file.name}.").partition("-")[0]
+        if writer.isdecimal() and not (PROCESSES / writer).exists():
+            leftover.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httpx
@@ -13,17 +13,16 @@ import msgspec
 
 from somnus_plugins.errors import SomnusError
 from somnus_plugins.testing.conversation import GroundedConversation
-from somnus_plugins.wire.methods import HttpHead, HttpResponse
+from somnus_plugins.testing.memory import TEST_ADDRESS
+from somnus_plugins.web.inbound import Inbound
+from somnus_plugins.web.outbound import outbound_headers
+from somnus_plugins.wire.methods import HttpHead, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from somnus_plugins.testing.subject import PluginUnderTest
 
-__all__ = ["WireTransport", "client_for"]
+__all__ = ["WireTransport", "client_for", "wire_request"]
 
-NOT_FOR_PLUGINS: Final = frozenset({b"authorization", b"connection", b"cookie", b"proxy-authorization"})
-"""Request headers that no plugin sees."""
-NOT_FROM_PLUGINS: Final = frozenset({b"clear-site-data", b"connection", b"service-worker-allowed", b"set-cookie"})
-"""Answer headers that no client sees; nor those that begin with `access-control-`."""
 WHOLE_BODY_MAX_BYTES: Final = 256 * 1024
 """A larger body, and one of unknown length, follows the request in pieces."""
 
@@ -34,7 +33,7 @@ _piece = msgspec.msgpack.Decoder(bytes).decode
 
 def client_for(plugin: PluginUnderTest) -> httpx.AsyncClient:
     """A client whose paths begin below the plugin's mount."""
-    return httpx.AsyncClient(transport=WireTransport(plugin), base_url="http://plugin.test")
+    return httpx.AsyncClient(transport=WireTransport(plugin), base_url=TEST_ADDRESS)
 
 
 class WireTransport(httpx.AsyncBaseTransport):
@@ -49,12 +48,8 @@ class WireTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request; raises what a call of the plugin does, where there is no answer."""
-        headers = [(key.lower(), value) for key, value in request.headers.raw if key.lower() not in NOT_FOR_PLUGINS]
-        path = unquote(request.url.raw_path.partition(b"?")[0].decode("ascii"))
-        asked = self._plugin.handshake(request.method, path, request.url.query, headers)
-        root, below = asked.root_path, path.removeprefix(asked.root_path)
-        if below.startswith("/") and path.startswith(root):
-            asked.path = below
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        asked = wire_request(self._plugin, request.method, request.url, headers)
         length = request.headers.get("content-length", "" if "transfer-encoding" in request.headers else "0")
         sends = not length or int(length) > WHOLE_BODY_MAX_BYTES
         asked.body = None if sends else await request.aread()
@@ -65,6 +60,34 @@ class WireTransport(httpx.AsyncBaseTransport):
         except BaseException:
             await _end(talk, upload)
             raise
+
+
+def wire_request(
+    plugin: PluginUnderTest, method: str, url: httpx.URL, headers: list[tuple[bytes, bytes]], **facts: Any
+) -> HttpRequest:
+    """A request below the plugin's mount as its host would send it, without a body.
+
+    Args:
+        plugin: Whose mount.
+        method: Upper case.
+        url: Its path begins below the mount, or, after a redirect, with it.
+        headers: Names in lower case; those that are not for plugins are left out.
+        facts: More for the ASGI scope.
+    """
+    mount = f"/plugins/{plugin.manifest.name}"
+    rest = unquote(url.raw_path.partition(b"?")[0].decode("ascii"))
+    rest = rest.removeprefix(mount if rest.startswith(f"{mount}/") else "").removeprefix("/")
+    scope = {
+        "method": method,
+        "scheme": "http",
+        "path": f"{mount}/{rest}",
+        "query_string": url.query,
+        "headers": headers,
+        "client": ("127.0.0.1", 50_000),
+        "server": (url.host, 80),
+        **facts,
+    }
+    return Inbound(scope).request(scope, rest, None)
 
 
 async def _send_body(request: httpx.Request, talk: GroundedConversation) -> None:
@@ -81,10 +104,13 @@ async def _answer(talk: GroundedConversation, upload: asyncio.Task[None] | None)
     first = await anext(talk, None)
     if first is not None:
         head = _head(first)
-        return httpx.Response(head.status, headers=_for_clients(head.headers), stream=_Pieces(talk, upload))
+        return httpx.Response(
+            head.status, headers=outbound_headers(head.status, head.headers), stream=_Pieces(talk, upload)
+        )
     whole = _response(await talk.result())
     await _end(talk, upload)
-    return httpx.Response(whole.status, headers=_for_clients(whole.headers), content=whole.body)
+    headers = outbound_headers(whole.status, whole.headers, len(whole.body))
+    return httpx.Response(whole.status, headers=headers, content=whole.body)
 
 
 async def _end(talk: GroundedConversation, upload: asyncio.Task[None] | None) -> None:
@@ -92,14 +118,6 @@ async def _end(talk: GroundedConversation, upload: asyncio.Task[None] | None) ->
         upload.cancel()
         await asyncio.wait([upload])
     await talk.close()
-
-
-def _for_clients(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [
-        (key, value)
-        for key, value in headers
-        if key.lower() not in NOT_FROM_PLUGINS and not key.lower().startswith(b"access-control-")
-    ]
 
 
 class _Pieces(httpx.AsyncByteStream):

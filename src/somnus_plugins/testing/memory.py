@@ -10,95 +10,98 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
-from typing import Final
+import os
+from collections import Counter
+from typing import Any, Final
 
-from somnus_plugins.errors import HostError, PluginError, WireError
+from somnus_plugins.errors import NotReady, PluginError, WireError
 from somnus_plugins.runtime.logs import LogBook
-from somnus_plugins.runtime.process import Ending
+from somnus_plugins.runtime.nursery import Nursery
+from somnus_plugins.runtime.process import Ending, WorkerProcess
 from somnus_plugins.sdk.plugin import Plugin
+from somnus_plugins.settings import Settings
 from somnus_plugins.testing.imports import Imports
-from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.memory import connected_pair
 from somnus_plugins.wire.methods import Announcement, Assignment, LoadOrder
-from somnus_plugins.wire.peer import Handler, Peer, PeerLimits
+from somnus_plugins.wire.peer import Handler, Incoming, PeerLimits
 from somnus_plugins.worker.dispatch import Dispatcher
 from somnus_plugins.worker.log_lines import MARK
 
-__all__ = ["MemoryNursery", "MemoryWorker"]
+__all__ = ["TEST_ADDRESS", "MemoryNursery", "MemoryWorker"]
 
 FORMATTER: Final = logging.Formatter()
+TEST_ADDRESS: Final = "http://plugin.test"
+"""Where `plugin.http` sends its requests. What it logs of them is the test's and not the plugin's."""
 
 
-class MemoryNursery:
+class MemoryNursery(Nursery):
     """Gives out workers that are no processes.
 
     Args:
-        imports: Loads their plugins.
+        settings: Of the host.
+        imports: Loads the plugins.
     """
 
-    def __init__(self, imports: Imports) -> None:
+    def __init__(self, settings: Settings, imports: Imports) -> None:
+        super().__init__(settings)
         self._imports = imports
 
-    async def take(self, assignment: Assignment) -> MemoryWorker:
+    async def take(self, assignment: Assignment) -> WorkerProcess:
         """A worker with this assignment."""
-        return MemoryWorker(self._imports, assignment)
+        return MemoryWorker(self._settings, self._imports, assignment)
 
 
-class MemoryWorker:
-    """What a `WorkerProcess` is to the host, without a process.
+class MemoryWorker(WorkerProcess):
+    """What a worker process is to the host, without a process: it has no number, no handle and no pipes.
 
     Args:
+        settings: Of the host.
         imports: Loads its plugin.
         assignment: What it becomes.
     """
 
-    def __init__(self, imports: Imports, assignment: Assignment) -> None:
-        self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self.worn_out: Callable[[], None] | None = None
+    def __init__(self, settings: Settings, imports: Imports, assignment: Assignment) -> None:
+        self.number = next(self._numbers)
+        self.pid = os.getpid()
+        self.ended = asyncio.get_running_loop().create_future()
+        self.strikes = Counter()
+        self.lost = None
+        self.worn_out = None
         self.plugin: Plugin | None = None
         """The author's instance, once it is loaded."""
+        self._settings = settings
         self._imports = imports
         self._assignment = assignment
-        self._handler: Handler | None = None
-        self._limits = PeerLimits()
-        self._peer: Peer | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._peer = None
         self._log: _BookHandler | None = None
 
     async def attach(self, book: LogBook, generation: int, handler: Handler, receive_max_bytes: int) -> None:
         """Begin to listen. Arguments may be as large as results: there is no shared memory here for larger ones."""
-        self._handler = handler
-        self._limits = PeerLimits(
+        limits = PeerLimits(
             inline_max_bytes=receive_max_bytes,
             window_bytes=self._assignment.window_bytes,
             incoming_max=self._assignment.incoming_max,
         )
+        self._peer, _ = connected_pair(handler, self._serve, limits)
         self._log = _BookHandler(book, generation)
         logging.root.addHandler(self._log)
 
+    async def _serve(self, incoming: Incoming) -> Any:
+        if self._dispatcher is None:
+            raise NotReady("no plugin is loaded here")
+        return await self._dispatcher(incoming)
+
     async def load(self, order: LoadOrder, timeout_s: float) -> Announcement:
         """Import the plugin and make its instance; an import cannot be interrupted here."""
-        if self._handler is None:
-            raise HostError("nobody listens to the worker yet")
         loaded = self._imports.load(order, asyncio.get_running_loop())
         self.plugin = loaded.plugin
-        self._peer, _ = connected_pair(self._handler, Dispatcher(loaded), self._limits)
+        self._dispatcher = Dispatcher(loaded)
         return loaded.announcement
-
-    @property
-    def peer(self) -> Peer:
-        """The connection to the plugin; only after `load`."""
-        if self._peer is None:
-            raise HostError("the worker has no plugin yet")
-        return self._peer
-
-    async def run(self, method: str, timeout_s: float) -> None:
-        """Run one of the life-cycle methods: `prepare`, `start`, `stop`."""
-        await self.peer.request(method, header=Header(timeout_s=timeout_s))
 
     async def stop(self, timeout_s: float, reason: str) -> Ending:
         """Let the plugin say its last words, then end; what it raises stands in its log."""
-        if self._peer is not None and self._peer.closed is None:
+        if self.alive and self._peer is not None:
             with contextlib.suppress(PluginError, WireError):
                 await self.run("stop", timeout_s)
         return await self.kill(reason)
@@ -126,6 +129,8 @@ class _BookHandler(logging.Handler):
         """Keep one record as it would have come out of a process."""
         try:
             message = record.getMessage()
+            if record.name == "httpx" and TEST_ADDRESS in message:
+                return
             if record.exc_info:
                 message += "\n" + FORMATTER.formatException(record.exc_info)
             line = json.dumps({"level": record.levelname, "logger": record.name, "message": message})

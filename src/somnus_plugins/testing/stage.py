@@ -8,12 +8,11 @@ import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from somnus_plugins.errors import NotAPlugin, SomnusError, UsageError
 from somnus_plugins.host.discovery import read_directory
 from somnus_plugins.host.home import Home
-from somnus_plugins.runtime.nursery import Nursery
 from somnus_plugins.settings import Settings
 from somnus_plugins.testing.background import Background, Foreground
 from somnus_plugins.testing.imports import Imports
@@ -136,8 +135,7 @@ class Stage:
             self._imports = Imports()
             if logging.root.level > logging.INFO:
                 logging.root.setLevel(logging.INFO)
-        # An instance only ever takes workers from its nursery, and takes them for processes.
-        return Theatre(level, Foreground(), cast("Nursery", MemoryNursery(self._imports)), settings)
+        return Theatre(level, Foreground(), MemoryNursery(settings, self._imports), settings)
 
     async def open(self) -> None:
         """Start the fixture's plugin, where the test has one."""

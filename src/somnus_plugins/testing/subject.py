@@ -31,7 +31,7 @@ from somnus_plugins.testing.memory import MemoryWorker
 from somnus_plugins.trust.manifest import Manifest
 from somnus_plugins.trust.manifest.coverage import event_covers
 from somnus_plugins.wire.contributions import Contributions
-from somnus_plugins.wire.methods import HttpRequest, Occurrence
+from somnus_plugins.wire.methods import Occurrence
 from somnus_plugins.wire.peer import Handler, Incoming, ProgressSink
 
 if TYPE_CHECKING:
@@ -181,8 +181,8 @@ class PluginUnderTest:
         told = self._told_here(progress)
 
         async def begin() -> LocalConversation:
-            exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=told)
-            return LocalConversation(instance, exchange)
+            worker, exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=told)
+            return LocalConversation(instance, worker, exchange)
 
         return GroundedConversation(await self._run(begin()), self._theatre.ground)
 
@@ -190,7 +190,8 @@ class PluginUnderTest:
     def http(self) -> httpx.AsyncClient:
         """A client for the plugin's routes: `await plugin.http.get("/search", params={"q": "sleep"})`.
 
-        Paths begin below the plugin's mount. Credentials and cookies are removed on both ways, as a host does it.
+        Paths begin below the plugin's mount. Headers are removed and added on both ways as a host does it: there are no
+        credentials and no cookies.
         """
         if self._http is None:
             from somnus_plugins.testing.http import client_for
@@ -211,22 +212,6 @@ class PluginUnderTest:
 
         async with open_websocket(self, path, subprotocols, headers or {}) as socket:
             yield socket
-
-    def handshake(self, method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> HttpRequest:
-        """A request for one of its routes, without a body, as a host would send it."""
-        return HttpRequest(
-            method=method,
-            scheme="http",
-            path=path,
-            query=query,
-            headers=headers,
-            root_path=f"/plugins/{self.manifest.name}",
-            http_version="1.1",
-            client=("127.0.0.1", 50_000),
-            server=("plugin.test", 80),
-            subprotocols=[],
-            body=b"",
-        )
 
     # -- what a host does by itself ----------------------------------------------------------------------------------
 

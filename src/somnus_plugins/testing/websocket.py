@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 
 from somnus_plugins.errors import PeerClosed, ProtocolViolation
 from somnus_plugins.testing.conversation import GroundedConversation
+from somnus_plugins.testing.http import wire_request
+from somnus_plugins.testing.memory import TEST_ADDRESS
 from somnus_plugins.wire.http import (
     CLOSED_ABNORMALLY,
     CLOSED_NORMALLY,
@@ -95,10 +97,10 @@ async def open_websocket(
     plugin: PluginUnderTest, path: str, subprotocols: tuple[str, ...], headers: Mapping[str, str]
 ) -> AsyncIterator[WebSocketUnderTest]:
     """Open a WebSocket for the time of a block; raises `PeerClosed` where the plugin refuses it."""
-    place = urlsplit(path)
-    raw = [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
-    asked = plugin.handshake("GET", place.path, place.query.encode("ascii"), [(b"host", b"plugin.test"), *raw])
-    asked.scheme, asked.subprotocols, asked.body = "ws", list(subprotocols), None
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    url = httpx.URL(TEST_ADDRESS).join(path)
+    facts = {"scheme": "ws", "subprotocols": list(subprotocols)}
+    asked = wire_request(plugin, "GET", url, [(b"host", url.netloc), *raw], **facts)
     talk = await plugin.converse("websocket", "", asked, sends=True)
     try:
         answer = await _next(talk)

@@ -26,8 +26,8 @@ from somnus_plugins.wire.http import (
 
 if TYPE_CHECKING:
     from somnus_plugins.host.catalogue import Listing
-    from somnus_plugins.host.plugin_host import PluginHost
     from somnus_plugins.web.inbound import Inbound
+    from somnus_plugins.web.served import ServedHost
 
 __all__ = ["SocketVisit", "sendable_code"]
 
@@ -43,7 +43,8 @@ _message = msgspec.msgpack.Decoder(SocketMessage).decode
 
 def sendable_code(code: int) -> int:
     """The close code, if an application may send it (RFC 6455, section 7.4); else that of an error."""
-    return code if code in range(3000, 5000) or code in range(1000, 1015) and code not in (1004, 1005, 1006) else 1011
+    reserved = code in (1004, 1005, 1006) or code not in range(1000, 1015)
+    return CLOSED_BY_ERROR if reserved and code not in range(3000, 5000) else code
 
 
 class _Phase(enum.Enum):
@@ -72,7 +73,7 @@ class SocketVisit:
         self._timer: IdleTimer | None = None
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
 
-    async def serve(self, host: PluginHost, listing: Listing, inbound: Inbound, rest: str, user: str | None) -> None:
+    async def serve(self, host: ServedHost, listing: Listing, inbound: Inbound, rest: str, user: str | None) -> None:
         """Have the plugin serve it; arguments as for a `Visit`."""
         await self._receive()  # websocket.connect
         request = inbound.request(self._scope, rest, None)

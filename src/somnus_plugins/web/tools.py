@@ -18,8 +18,8 @@ from somnus_plugins.web.visits import too_large
 
 if TYPE_CHECKING:
     from somnus_plugins.host.catalogue import Listing
-    from somnus_plugins.host.plugin_host import PluginHost
     from somnus_plugins.web.inbound import Inbound
+    from somnus_plugins.web.served import ServedHost
 
 __all__ = ["FORMATS", "ToolVisit", "read_body", "read_object"]
 
@@ -105,7 +105,7 @@ class ToolVisit:
         self._receive = receive
         self._send = send
 
-    async def serve(self, host: PluginHost, listing: Listing, inbound: Inbound, tool: str, user: str | None) -> None:
+    async def serve(self, host: ServedHost, listing: Listing, inbound: Inbound, tool: str, user: str | None) -> None:
         """Call the tool and answer with its result, or with a problem."""
         try:
             problem = await self._serve(host, listing, inbound, tool, user)
@@ -115,13 +115,16 @@ class ToolVisit:
             await send_problem(self._scope, self._send, problem)
 
     async def _serve(
-        self, host: PluginHost, listing: Listing, inbound: Inbound, tool: str, user: str | None
+        self, host: ServedHost, listing: Listing, inbound: Inbound, tool: str, user: str | None
     ) -> Problem | None:
         noted = inbound.noted
         if not _is_json(noted.get(b"content-type", JSON)) and b"authorization" not in noted:
             # A form of another site can send any other type, and the browser adds its cookies.
             return Problem.http(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", "a tool takes a JSON object", "Send it as application/json."
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "a tool takes a JSON object",
+                "Send it as application/json.",
             )
         body = await read_body(self._receive, inbound.length, listing.upload_max_bytes)
         if not isinstance(body, bytes):
@@ -136,18 +139,20 @@ class ToolVisit:
         leaving = asyncio.get_running_loop().create_task(_departure(self._receive))
         try:
             await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-            return await task if task.done() else None
+            if task.done():
+                task.result()
+            return None
         finally:
             leaving.cancel()
             if task.cancel():
                 await asyncio.wait((task,))
 
-    async def _whole(self, host: PluginHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms) -> None:
+    async def _whole(self, host: ServedHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms) -> None:
         result = await host.call(plugin, tool, arguments, timeout_s=terms.timeout_s, user=terms.user)
         await send_whole(self._send, 200, JSON, _json(result), API_HEADERS)
 
     async def _streamed(
-        self, host: PluginHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms, media_type: bytes
+        self, host: ServedHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms, media_type: bytes
     ) -> None:
         """Begin with the first event, so that what fails at once still has a status of its own."""
         write = FORMATS[media_type]
@@ -174,7 +179,7 @@ def _written(write: Callable[[str, Any], bytes], event: Event | None) -> bytes:
 
 
 async def _events(
-    host: PluginHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms
+    host: ServedHost, plugin: str, tool: str, arguments: dict[str, Any], terms: Terms
 ) -> AsyncIterator[Event | None]:
     """What happens in a call: items, progress, then the result or the error; None where nothing did for a while."""
     waiting: asyncio.Queue[Event | None] = asyncio.Queue(WAITING_MAX)

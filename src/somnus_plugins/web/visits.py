@@ -17,8 +17,8 @@ from somnus_plugins.wire.methods import HttpHead, HttpResponse
 
 if TYPE_CHECKING:
     from somnus_plugins.host.catalogue import Listing
-    from somnus_plugins.host.plugin_host import PluginHost
     from somnus_plugins.web.inbound import Inbound
+    from somnus_plugins.web.served import ServedHost
 
 __all__ = ["IdleTimer", "Visit", "too_large"]
 
@@ -102,7 +102,7 @@ class Visit:
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
-    async def serve(self, host: PluginHost, listing: Listing, inbound: Inbound, rest: str, user: str | None) -> None:
+    async def serve(self, host: ServedHost, listing: Listing, inbound: Inbound, rest: str, user: str | None) -> None:
         """Have the plugin answer.
 
         Args:

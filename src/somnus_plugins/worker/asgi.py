@@ -135,12 +135,11 @@ async def _current_call() -> Call:
 async def _told(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, PluginError):
         return _problem(error)
-    name = type(error).__name__
-    return _problem(PluginRaised(f"{name} in {request.method} {request.url.path}", data={"class": name}), 500)
+    return _problem(PluginRaised(f"{type(error).__name__} in {request.method} {request.url.path}"))
 
 
-def _problem(error: PluginError, status: int = 0) -> JSONResponse:
-    status = status or error.http_status
+def _problem(error: PluginError) -> JSONResponse:
+    status = 500 if isinstance(error, PluginRaised) else error.http_status
     content = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -193,7 +192,7 @@ class Bridge:
 
     def __init__(self, app: Callable[..., Awaitable[None]], *, threads: int | None = None) -> None:
         self._app = app
-        self._running: set[asyncio.Task[None]] = set()
+        self._afterwards: set[asyncio.Task[None]] = set()
         if threads is not None:
             anyio.to_thread.current_default_thread_limiter().total_tokens = threads
 
@@ -214,14 +213,16 @@ class Bridge:
         """
         exchange = HttpExchange(request, items, deliver)
         task = asyncio.create_task(self._run(asgi_scope(request, "http"), exchange))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
         try:
-            return await exchange.answer
+            answer = await exchange.answer
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait([task])
             raise
+        if not task.done():
+            self._afterwards.add(task)
+            task.add_done_callback(self._afterwards.discard)
+        return answer
 
     async def _run(self, scope: dict[str, Any], exchange: HttpExchange) -> None:
         place = f"{scope['method']} {scope['path']}"
@@ -238,7 +239,7 @@ class Bridge:
                 exchange.fail(known)
             else:
                 answer = _problem(known)
-                exchange.finish(HttpResponse(500, answer.raw_headers, bytes(answer.body)))
+                exchange.finish(HttpResponse(answer.status_code, answer.raw_headers, bytes(answer.body)))
 
     async def websocket(self, request: HttpRequest, items: Items, deliver: Delivery) -> None:
         """Serve one WebSocket until either side closes it.
@@ -262,8 +263,8 @@ class Bridge:
 
     async def finish(self) -> None:
         """Wait for what applications do after their answers."""
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._afterwards:
+            await asyncio.wait(self._afterwards)
 
 
 # --- before the fork -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from somnus_plugins.errors import InvalidPlugin, PluginError
-from somnus_plugins.sdk.plugin import Plugin, Surroundings, instantiate
+from somnus_plugins.sdk.plugin import Plugin, Belongings, instantiate
 from somnus_plugins.sdk.threads import LoopAccess
 from somnus_plugins.wire.methods import Announcement, LoadOrder
 from somnus_plugins.worker.annotations import resolved_setting
@@ -146,7 +146,7 @@ def _annotates_config(kind: type[Plugin]) -> bool:
 
 
 def _instance(kind: type[Plugin], order: LoadOrder, config: Any, loop: AbstractEventLoop | None) -> Plugin:
-    surroundings = Surroundings(
+    belongings = Belongings(
         id=order.plugin,
         version=order.version,
         mount=order.mount,
@@ -157,7 +157,7 @@ def _instance(kind: type[Plugin], order: LoadOrder, config: Any, loop: AbstractE
         config=config,
     )
     try:
-        return instantiate(kind, surroundings, None if loop is None else LoopAccess(loop))
+        return instantiate(kind, belongings, None if loop is None else LoopAccess(loop))
     except BaseException as error:  # the author's `__init__` may raise anything
         raise _author_failure(error, f"{kind.__name__}.__init__", order) from error
 

@@ -56,6 +56,12 @@ PRELOAD: Final = (
 each child that needs it."""
 
 
+END_S: Final = 2.0
+"""Seconds that the end of all children may take; after that the zygote's own end takes those it has forked."""
+END_STEP_S: Final = 0.005
+"""Between two looks at children that were killed and are not gone yet."""
+
+
 def main(control_descriptor: int, parent: int) -> NoReturn:
     """Be the zygote until the host closes the control socket.
 
@@ -65,13 +71,16 @@ def main(control_descriptor: int, parent: int) -> NoReturn:
     """
     started = time.monotonic()
     process.die_with_parent(parent)
+    parent_handle = os.pidfd_open(parent)
     process.adopt_orphans()
     process.forbid_new_privileges()
     process.rename("somnus-zygote")
     warm()
     host = socket.socket(fileno=control_descriptor)
     host.send(control.encode(control.Hello(os.getpid(), len(sys.modules), time.monotonic() - started)))
-    _Nursery(host).run()
+    # From here on the end of the host is seen in the loop, which then ends what children have started too.
+    process.outlive_parent()
+    _Nursery(host, parent_handle).run()
     os._exit(0)
 
 
@@ -90,8 +99,9 @@ def warm() -> None:
 class _Nursery:
     """Forks on request and reaps."""
 
-    def __init__(self, host: socket.socket) -> None:
+    def __init__(self, host: socket.socket, parent_handle: int) -> None:
         self._host = host
+        self._parent_handle = parent_handle
         self._children: set[int] = set()
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -99,17 +109,36 @@ class _Nursery:
 
     def run(self) -> None:
         poll = select.poll()
-        poll.register(self._host.fileno(), select.POLLIN)
-        poll.register(self._woken, select.POLLIN)
-        while True:
-            ready = [descriptor for descriptor, _ in poll.poll()]
-            if self._woken in ready:
-                os.read(self._woken, 4096)
-                self._reap()
-            if self._host.fileno() in ready and not self._serve():
-                break
+        for descriptor in (self._host.fileno(), self._woken, self._parent_handle):
+            poll.register(descriptor, select.POLLIN)
+        try:
+            while True:
+                ready = [descriptor for descriptor, _ in poll.poll()]
+                if self._parent_handle in ready:
+                    break
+                if self._woken in ready:
+                    os.read(self._woken, 4096)
+                    self._reap()
+                if self._host.fileno() in ready and not self._serve():
+                    break
+        except OSError:
+            # The host is gone, or this process can fork no more: either way its children end with it.
+            pass
+        finally:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """Kill what there is until nothing is left; what has left its parent comes back here, its adopter."""
+        until = time.monotonic() + END_S
         for child in self._children:
             _kill_group(child)
+        while time.monotonic() < until:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    _kill_all(_offspring())
+                    time.sleep(END_STEP_S)
+            except ChildProcessError:
+                return
 
     def _serve(self) -> bool:
         packet, descriptors, _, _ = socket.recv_fds(self._host, control.PACKET_MAX_BYTES, 4)
@@ -145,6 +174,8 @@ class _Nursery:
             except ChildProcessError:
                 return
             if ended is None:
+                # What was not forked here lost its parent: it belongs to no plugin any more.
+                _kill_all(_offspring() - self._children)
                 return
             if ended.si_pid in self._children:
                 # Not reaped yet, so the number still means this child and its group: whatever it started goes too.
@@ -156,6 +187,20 @@ class _Nursery:
                     pid, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss
                 )
                 self._host.send(control.encode(exited))
+
+
+def _offspring() -> set[int]:
+    """Process ids of all children, forked here or adopted. None of them is reaped, so each number means its process."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return set()
+
+
+def _kill_all(processes: set[int]) -> None:
+    for each in processes:
+        os.kill(each, signal.SIGKILL)
 
 
 def _kill_group(leader: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 from somnus_plugins.errors import UsageError
 from somnus_plugins.sdk import Call, Plugin
 from somnus_plugins.sdk.context import ACTIVE
-from somnus_plugins.sdk.plugin import RESERVED, Surroundings, instantiate
+from somnus_plugins.sdk.plugin import RESERVED, Belongings, instantiate
 from somnus_plugins.sdk.threads import LoopAccess
 from somnus_plugins.sdk.types import Event
 
@@ -32,7 +32,7 @@ class Almanac(Plugin):
     pass
 
 
-def surroundings(**changes: Any) -> Surroundings:
+def belongings(**changes: Any) -> Belongings:
     facts: dict[str, Any] = {
         "id": "ada/diary",
         "version": "2.0",
@@ -43,12 +43,12 @@ def surroundings(**changes: Any) -> Surroundings:
         "log": logging.getLogger("test.diary"),
         "config": {"folder": "x"},
     }
-    return Surroundings(**(facts | changes))
+    return Belongings(**(facts | changes))
 
 
 def test_attributes_are_there_before_the_constructor_runs(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        diary = instantiate(Diary, surroundings())
+        diary = instantiate(Diary, belongings())
 
     assert diary.seen == (
         "ada/diary",
@@ -63,7 +63,7 @@ def test_attributes_are_there_before_the_constructor_runs(caplog: pytest.LogCapt
 
 
 def test_a_plugin_without_a_constructor_of_its_own_is_made_too() -> None:
-    almanac = instantiate(Almanac, surroundings(id="ada/almanac", config=None))
+    almanac = instantiate(Almanac, belongings(id="ada/almanac", config=None))
 
     assert almanac.id == "ada/almanac"
     assert almanac.config is None
@@ -71,14 +71,14 @@ def test_a_plugin_without_a_constructor_of_its_own_is_made_too() -> None:
 
 
 def test_current_finds_the_running_instance_and_its_bases() -> None:
-    diary = instantiate(Diary, surroundings())
+    diary = instantiate(Diary, belongings())
 
     assert copy_context().run(Diary.current) is diary
     assert copy_context().run(Plugin.current) is diary
 
 
 def test_current_of_another_class_is_refused() -> None:
-    instantiate(Diary, surroundings())
+    instantiate(Diary, belongings())
 
     with pytest.raises(UsageError, match="no instance of Almanac") as caught:
         copy_context().run(Almanac.current)
@@ -86,7 +86,7 @@ def test_current_of_another_class_is_refused() -> None:
 
 
 def test_the_plugin_that_serves_the_call_comes_before_the_latest_one() -> None:
-    first, second = instantiate(Diary, surroundings()), instantiate(Diary, surroundings())
+    first, second = instantiate(Diary, belongings()), instantiate(Diary, belongings())
     context = copy_context()
     context.run(ACTIVE.set, Call(Source(), first))
 
@@ -95,7 +95,7 @@ def test_the_plugin_that_serves_the_call_comes_before_the_latest_one() -> None:
 
 
 async def test_hooks_do_nothing_unless_an_author_writes_them() -> None:
-    almanac = instantiate(Almanac, surroundings())
+    almanac = instantiate(Almanac, belongings())
 
     for hook in (almanac.on_prepare, almanac.on_start, almanac.on_stop):
         await hook()
@@ -104,7 +104,7 @@ async def test_hooks_do_nothing_unless_an_author_writes_them() -> None:
 
 async def test_a_thread_of_the_authors_own_may_wait() -> None:
     loop = asyncio.get_running_loop()
-    almanac = instantiate(Almanac, surroundings(), LoopAccess(loop))
+    almanac = instantiate(Almanac, belongings(), LoopAccess(loop))
 
     async def answer() -> int:
         return 42
@@ -115,7 +115,7 @@ async def test_a_thread_of_the_authors_own_may_wait() -> None:
 
 
 def test_without_a_loop_waiting_is_refused() -> None:
-    almanac = instantiate(Almanac, surroundings())
+    almanac = instantiate(Almanac, belongings())
 
     with pytest.raises(UsageError, match="no event loop") as caught:
         almanac.wait(_Nothing())  # type: ignore[arg-type]  # it is never awaited

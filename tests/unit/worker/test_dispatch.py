@@ -547,6 +547,8 @@ async def test_a_load_order_that_is_none_is_refused() -> None:
 
 async def test_a_plugin_is_loaded_from_its_directory(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (tmp_path / "dispatched_plugin.py").write_text(
         "from somnus_plugins.sdk import Plugin, tool\n"
         "class Small(Plugin):\n"
@@ -563,6 +565,7 @@ async def test_a_plugin_is_loaded_from_its_directory(tmp_path: Any, monkeypatch:
         entry_attribute="Small",
         directory=str(tmp_path),
         import_paths=(str(tmp_path),),
+        cache=str(tmp_path / "cache"),
     )
     async with served_by(Dispatcher()) as host:
         announced = await host.ask("load", payload=order)

@@ -28,9 +28,9 @@ Loading = Callable[..., Loaded]
 
 @pytest.fixture(autouse=True)
 def paths() -> Iterator[None]:
-    before = list(sys.path)
+    before = list(sys.path), sys.pycache_prefix, sys.dont_write_bytecode
     yield
-    sys.path[:] = before
+    sys.path[:], sys.pycache_prefix, sys.dont_write_bytecode = before
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def load_source(tmp_path: Path) -> Loading:
             "entry_attribute": attribute,
             "directory": str(tmp_path),
             "import_paths": (str(tmp_path), str(tmp_path / "src")),
+            "cache": str(tmp_path / "cache"),
         }
         return load(order_of(**(facts | changes)))
 
@@ -72,7 +73,8 @@ def test_it_finds_itself_in_its_surroundings(load_source: Loading) -> None:
         "notes",
         "/plugins/notes",
     )
-    assert (plugin.data, plugin.cache) == (Path("/nowhere/data"), Path("/nowhere/cache"))
+    assert plugin.data == Path("/nowhere/data")
+    assert plugin.cache.name == "cache"
     assert plugin.log is logging.getLogger("somnus.plugin.somnus.notes")
 
 
@@ -116,12 +118,22 @@ def test_a_sub_module_may_be_the_entry(tmp_path: Path) -> None:
 
     loaded = load(
         order_of(
-            entry_module="deep_plugin.main", directory=str(tmp_path), import_paths=(str(tmp_path), f"{tmp_path}/src")
+            entry_module="deep_plugin.main",
+            directory=str(tmp_path),
+            import_paths=(str(tmp_path), f"{tmp_path}/src"),
+            cache=str(tmp_path),
         )
     )
 
     assert loaded.plugin is not None
     assert type(loaded.plugin).__module__ == "deep_plugin.main"
+
+
+def test_bytecode_lies_in_the_plugins_cache_and_never_beside_its_code(load_source: Loading, tmp_path: Path) -> None:
+    load_source("class Notes(Plugin): ...")
+
+    assert list((tmp_path / "cache" / "bytecode").rglob("*.pyc"))
+    assert not list(tmp_path.glob("loaded_plugin_*/__pycache__"))
 
 
 # --- the entry -------------------------------------------------------------------------------------------------------
@@ -159,7 +171,9 @@ def test_a_module_of_python_with_the_same_name_is_told_apart(tmp_path: Path) -> 
     (tmp_path / "queue.py").write_text(HEAD + "class Notes(Plugin): ...\n")
 
     with pytest.raises(InvalidPlugin, match="entry module 'queue' was found in") as caught:
-        load(order_of(entry_module="queue", directory=str(tmp_path), import_paths=(str(tmp_path),)))
+        load(
+            order_of(entry_module="queue", directory=str(tmp_path), import_paths=(str(tmp_path),), cache=str(tmp_path))
+        )
 
     assert "queue.py" in caught.value.message
     assert str(tmp_path) in caught.value.message
@@ -168,13 +182,17 @@ def test_a_module_of_python_with_the_same_name_is_told_apart(tmp_path: Path) -> 
 
 def test_a_module_inside_the_interpreter_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InvalidPlugin, match="'sys' was found in the interpreter itself"):
-        load(order_of(entry_module="sys", directory=str(tmp_path), import_paths=(str(tmp_path),)))
+        load(order_of(entry_module="sys", directory=str(tmp_path), import_paths=(str(tmp_path),), cache=str(tmp_path)))
     assert sys.path[0] == str(tmp_path)
 
 
 def test_a_missing_entry_module_is_a_matter_of_the_manifest(tmp_path: Path) -> None:
     with pytest.raises(InvalidPlugin, match="there is no module 'gone_plugin'") as caught:
-        load(order_of(entry_module="gone_plugin", directory=str(tmp_path), import_paths=(str(tmp_path),)))
+        load(
+            order_of(
+                entry_module="gone_plugin", directory=str(tmp_path), import_paths=(str(tmp_path),), cache=str(tmp_path)
+            )
+        )
 
     assert str(tmp_path) in caught.value.message
     assert "`entry`" in caught.value.remedy

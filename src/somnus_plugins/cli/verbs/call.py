@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from somnus_plugins.cli import completion, terminal
-from somnus_plugins.cli.options import PluginWord, ToolWord
+from somnus_plugins.cli.options import PluginWord, ToolWord, number
 from somnus_plugins.cli.scene import Scene
 from somnus_plugins.errors import InvalidInput, UnknownTool, UsageError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+EXAMPLE: Final = """Write for example '{"query": "sleep"}'."""
+
 PairWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Its arguments.", autocompletion=completion.arguments),
@@ -27,7 +29,7 @@ InputOption = Annotated[
     str | None,
     typer.Option("--input", metavar="JSON", help="All arguments as one JSON object; - reads standard input."),
 ]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer.")]
+TimeoutOption = Annotated[str | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer.")]
 UserOption = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The person on whose behalf.")]
 
 
@@ -40,24 +42,30 @@ def run(
     timeout: TimeoutOption = None,
     user: UserOption = None,
 ) -> None:
-    """Call a tool and write its result as JSON; items of a stream as they come, a line each."""
+    """Call a tool; its result as JSON.
+
+    A stream gives its items as they come, with --json a line each. Works with and without a running `serve`.
+    """
     if pairs and input is not None:
         raise UsageError("arguments come as KEY=VALUE or with --input, not both")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"--timeout {timeout:g}: allowed are seconds, more than 0")
+    timeout_s = None if timeout is None else number(timeout, "--timeout", "seconds, more than 0", above=0)
     given = None if input is None else _document(input)
-    terms = {"timeout_s": timeout, "user": user}
 
     async def question(host: PluginHost, activity: Activity) -> None:
         detail = await host.info(plugin)
         announced = _announced(detail, tool)
         arguments = _read(announced, pairs or []) if given is None else given
         if not announced.get("streams"):
-            result = await host.call(detail.plugin.id, tool, arguments, progress=activity.advance, **terms)
+            result = await host.call(
+                detail.plugin.id, tool, arguments, timeout_s=timeout_s, user=user, progress=activity.advance
+            )
             activity.pause()
             _write(scene, result)
             return
-        async for item in host.stream(detail.plugin.id, tool, arguments, progress=activity.advance, **terms):
+        items = host.stream(
+            detail.plugin.id, tool, arguments, timeout_s=timeout_s, user=user, progress=activity.advance
+        )
+        async for item in items:
             activity.pause()
             _write(scene, item, of_many=True)
             activity.resume()
@@ -73,7 +81,7 @@ def _document(text: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{place} is not JSON: {error}", remedy="""Write for example '{"query": "sleep"}'.""") from error
+        raise InvalidInput(f"{place} is not JSON: {error}", remedy=EXAMPLE) from error
     if not isinstance(found, dict):
         raise InvalidInput(f"{place}: found a JSON {type(found).__name__}; allowed is an object with the arguments")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,15 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-PathWord = Annotated[Path, typer.Argument(metavar="PATH", help="The directory of a plugin.")]
+PathWord = Annotated[str, typer.Argument(metavar="PATH", help="The directory of a plugin.")]
 StaticOption = Annotated[bool, typer.Option("--static", help="Only read it; do not start it.")]
 
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
-def run(scene: Scene, path: PathWord = Path(), static: StaticOption = False) -> None:
-    """Check a plugin: its manifest, the rules, and what it says of itself when it is started once."""
-    found = asyncio.run(_inspected(scene, path.expanduser().absolute(), start=not static))
+def run(scene: Scene, path: PathWord = ".", static: StaticOption = False) -> None:
+    """Say what is wrong with a plugin, and what could be better.
+
+    Reads its manifest, applies the rules, and starts it once, without grants, to ask what it adds. Exit status 1 where
+    something is an error.
+    """
+    import asyncio
+
+    found = asyncio.run(_inspected(scene, Path(path).expanduser().absolute(), start=not static))
     scene.answer(found, lambda console: _show(console, found))
     if not found.ok:
         raise typer.Exit(1)
@@ -45,7 +50,7 @@ def _show(console: Console, found: Inspection) -> None:
 
     for each in found.findings:
         style = _STYLES.get(each.severity, "")
-        place = terminal.text(f"{each.place}: " if each.place else "", "bold")
+        place = (terminal.one_line(each.place) + ": " * bool(each.place), "bold")
         console.print(Text.assemble((f"{each.severity} ", style), place, terminal.safe(each.message)), soft_wrap=True)
         if each.remedy:
             console.print(Text.assemble(("  → ", "cyan"), terminal.text(each.remedy)), soft_wrap=True)

@@ -30,7 +30,10 @@ UnsetOption = Annotated[
 
 
 def run(scene: Scene, plugin: PluginWord, pairs: PairWords = None, unset: UnsetOption = None) -> None:
-    """Show the settings of a plugin, or set some; it starts anew with them."""
+    """Show or set the settings of a plugin.
+
+    It starts anew with what was set.
+    """
     texts, removed = _texts(pairs or []), unset or []
     if both := sorted(texts.keys() & set(removed)):
         raise UsageError(f"{', '.join(both)}: found a value and --unset; allowed is one of them")

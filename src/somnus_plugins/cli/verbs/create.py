@@ -22,7 +22,7 @@ TypeOption = Annotated[
     str, typer.Option("--type", metavar="TYPE", help="What it is: api_extension …", autocompletion=completion.types)
 ]
 DirectoryOption = Annotated[
-    Path | None, typer.Option("--dir", metavar="DIR", help="Where to write it; by default a new folder here.")
+    str | None, typer.Option("--dir", metavar="DIR", help="Where to write it; by default a new folder here.")
 ]
 PublisherOption = Annotated[str, typer.Option("--publisher", metavar="NAME", help="Who makes it.")]
 
@@ -34,7 +34,7 @@ def run(
     from somnus_plugins.templates import write_plugin
     from somnus_plugins.trust.ids import normalise_name
 
-    target = dir if dir is not None else Path(normalise_name(name))
+    target = Path(dir) if dir is not None else Path(normalise_name(name))
     created = write_plugin(target.expanduser(), name, type, publisher=publisher)
     record = {"name": created.name, "directory": str(created.directory), "files": [str(each) for each in created.files]}
     scene.answer(record, lambda console: _show(console, created))
@@ -51,4 +51,4 @@ def _show(console: Console, created: Created) -> None:
         (f"somnus dev {created.directory}", "serve it, and again on every save"),
         (f"somnus check {created.directory}", "what could be better"),
     ):
-        console.print(Text.assemble(("→ ", "cyan"), terminal.text(command, "bold"), terminal.text(f"  {meaning}", "dim")))
+        console.print(Text.assemble(("→ ", "cyan"), terminal.text(command, "bold"), (f"  {meaning}", "dim")))

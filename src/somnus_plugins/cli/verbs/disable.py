@@ -10,6 +10,9 @@ __all__ = ["run"]
 
 
 def run(scene: Scene, plugin: PluginWord) -> None:
-    """Serve a plugin no longer; running calls may finish."""
+    """Serve a plugin no longer.
+
+    Running calls may finish; then its process ends.
+    """
     view = scene.ask(lambda host, _: host.disable(plugin), "disabling")
     scene.answer(view, lambda console: portraits.show_state(console, view))

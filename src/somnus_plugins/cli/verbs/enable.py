@@ -10,6 +10,9 @@ __all__ = ["run"]
 
 
 def run(scene: Scene, plugin: PluginWord) -> None:
-    """Serve a plugin again; also forgets its crashes."""
+    """Serve a plugin again.
+
+    Also forgets its crashes.
+    """
     view = scene.ask(lambda host, _: host.enable(plugin), "enabling")
     scene.answer(view, lambda console: portraits.show_state(console, view))

@@ -10,7 +10,7 @@ __all__ = ["run"]
 
 
 def run(scene: Scene, plugin: PluginWord) -> None:
-    """Show everything about one plugin: state, tools, routes, permissions, settings."""
+    """Show everything about one plugin."""
     import msgspec
 
     detail = scene.ask(lambda host, _: host.info(plugin), "looking")

@@ -29,7 +29,11 @@ DryOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and ch
 def run(
     scene: Scene, source: SourceWord, mount: MountOption = None, yes: YesOption = False, dry_run: DryOption = False
 ) -> None:
-    """Install a plugin, or what has changed of it, after showing what that would do."""
+    """Install a plugin, after showing what that would do.
+
+    Of an installed plugin, what has changed is installed. Without a terminal and without --yes: exit status 3, and the
+    plan as JSON.
+    """
     directory = _directory(source)
     plan = scene.ask(lambda host, _: host.plan(directory, mount=mount), f"planning {source}", makes_home=True)
     if dry_run:

@@ -16,7 +16,7 @@ __all__ = ["run"]
 
 
 def run(scene: Scene) -> None:
-    """List the plugins: what they add, and how they are."""
+    """List the plugins."""
     found = scene.ask(lambda host, _: host.plugins(), "looking") if scene.root.is_dir() else []
     scene.answer(found, lambda console: _show(console, scene, found))
 

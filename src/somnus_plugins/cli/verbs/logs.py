@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from somnus_plugins.cli import terminal
-from somnus_plugins.cli.options import PluginWord
+from somnus_plugins.cli.options import PluginWord, number
 from somnus_plugins.cli.scene import Scene
 
 if TYPE_CHECKING:
@@ -19,23 +19,27 @@ __all__ = ["run"]
 LOOK_S: Final = 0.2
 """Seconds between two looks for new lines."""
 
-CountOption = Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the newest lines.")]
+CountOption = Annotated[str, typer.Option("--lines", "-n", metavar="N", help="How many of the newest lines.")]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come, until Ctrl-C.")]
 
 
-def run(scene: Scene, plugin: PluginWord, lines: CountOption = 50, follow: FollowOption = False) -> None:
-    """Show what a plugin printed and logged, and what the host has noted about it."""
+def run(scene: Scene, plugin: PluginWord, lines: CountOption = "50", follow: FollowOption = False) -> None:
+    """Show what a plugin printed and logged.
+
+    Beside its own lines stand the notes of the host about it.
+    """
     from somnus_plugins.cli import journal
     from somnus_plugins.host.home import Home
 
+    count = int(number(lines, "--lines", "a whole number from 0", above=-1, whole=True))
     scene.require_home()
     file = journal.log_file(Home(scene.root), plugin)
     if not follow:
-        found = journal.newest(file, lines)
+        found = journal.newest(file, count)
         scene.answer(found, lambda console: _show(scene, found))
         return
     tail = journal.Tail(file)
-    for line in tail.first(lines):
+    for line in tail.first(count):
         _write(scene, line)
     while True:
         for line in tail.lines():

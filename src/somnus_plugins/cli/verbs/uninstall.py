@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from somnus_plugins.cli import consent, terminal
 from somnus_plugins.cli.options import PluginWord, YesOption
 from somnus_plugins.cli.scene import Scene
@@ -12,8 +10,13 @@ __all__ = ["run"]
 
 
 def run(scene: Scene, plugin: PluginWord, yes: YesOption = False) -> None:
-    """Take a plugin out. Its own directory and its data stay."""
+    """Take a plugin out; its data stays.
+
+    Its own directory stays too.
+    """
     if not yes:
+        import msgspec
+
         view = scene.ask(lambda host, _: host.info(plugin), "looking").plugin
         consent.require(scene, f"uninstall {view.id} {view.version}", {"plugin": msgspec.to_builtins(view)})
     last = scene.ask(lambda host, _: host.operate("uninstall", plugin=plugin), "uninstalling")

@@ -1,0 +1,216 @@
+"""The one way into the host: below the plugins' prefix and the API's, before any route of the application is tried.
+
+Which plugin is meant is one look into a dictionary that is replaced as a whole when something changes, so a thousand
+plugins cost a request as much as one, and what was taken away is gone with the same step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.routing import BaseRoute, Match, NoMatchFound
+
+from somnus_plugins.errors import HostNotRunning, UnknownPlugin
+from somnus_plugins.pages.assets import Assets
+from somnus_plugins.pages.headers import ASSET_HEADERS
+from somnus_plugins.pages.hosts import AllowedHosts
+from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem, send_whole
+from somnus_plugins.pages.sessions import foreign_page
+from somnus_plugins.web.inbound import Inbound
+from somnus_plugins.web.sockets import SocketVisit
+from somnus_plugins.web.token import HomeToken
+from somnus_plugins.web.tools import ToolVisit
+from somnus_plugins.web.visits import Visit
+
+if TYPE_CHECKING:
+    from somnus_plugins.host.catalogue import Catalogue, Listing
+    from somnus_plugins.web.served import ServedHost
+
+__all__ = ["Arrival", "Entrance", "Login", "below"]
+
+ASSETS: Final = "assets"
+"""Stands where a mount does; no plugin may be called so."""
+TOOLS: Final = "tools/"
+GET_OR_HEAD: Final = frozenset({"GET", "HEAD"})
+
+
+def below(scope: Scope) -> str:
+    """The path of a request, below where the application itself is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+class Arrival:
+    """A request for a plugin that has been found; `serve` lets it in.
+
+    Args:
+        host: Where the plugin is.
+        listing: The plugin.
+        inbound: The request's headers.
+        rest: Path below the mount, without the slash it begins with.
+        idle_s: Seconds a stream or a WebSocket may stand still.
+    """
+
+    __slots__ = ("_host", "_idle_s", "inbound", "listing", "rest")
+
+    def __init__(self, host: ServedHost, listing: Listing, inbound: Inbound, rest: str, idle_s: float) -> None:
+        self._host = host
+        self._idle_s = idle_s
+        self.inbound = inbound
+        self.listing = listing
+        self.rest = rest
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, user: str | None) -> None:
+        """Answer it, on behalf of a person who has been let in."""
+        host, listing, inbound, rest = self._host, self.listing, self.inbound, self.rest
+        if scope["type"] == "websocket":
+            await SocketVisit(scope, receive, send, self._idle_s).serve(host, listing, inbound, rest, user)
+        elif is_tool(scope, rest):
+            await ToolVisit(scope, receive, send).serve(host, listing, inbound, rest[len(TOOLS) :], user)
+        elif not listing.contributions.routes:
+            await send_problem(scope, send, _no_route(scope, listing, rest))
+        else:
+            await Visit(scope, receive, send, self._idle_s).serve(host, listing, inbound, rest, user)
+
+
+Login = Callable[[Scope, Receive, Send, Arrival], Awaitable[None]]
+"""The application's: finds out who it is, then lets the arrival in, or refuses."""
+
+
+def is_tool(scope: Scope, rest: str) -> bool:
+    """Whether the request calls a tool: that path is never a plugin's route."""
+    return rest.startswith(TOOLS) and scope.get("method") == "POST" and "/" not in rest[len(TOOLS) :]
+
+
+class Entrance(BaseRoute):
+    """Serves plugins, tools, assets and the API.
+
+    Args:
+        host: What is served.
+        prefix: Of the plugins, without a slash at its end.
+        api_prefix: Of the API.
+        api: An ASGI application.
+        assets: Files of our own pages.
+        token: Lets in who has it, where there is no login.
+        login: The application's; None takes the token.
+    """
+
+    def __init__(
+        self,
+        host: ServedHost,
+        prefix: str,
+        api_prefix: str,
+        *,
+        api: Callable[[Scope, Receive, Send], Awaitable[None]],
+        assets: Assets,
+        token: HomeToken,
+        login: Login | None,
+    ) -> None:
+        self.path_format = prefix
+        self._host = host
+        self._below = prefix + "/"
+        self._api_below = api_prefix + "/"
+        self._api = api
+        self._assets = assets
+        self._token = token
+        self._login = login
+        self.hosts = AllowedHosts(host.settings.web.allowed_hosts)
+        self._idle_s = host.settings.web.socket_idle_s
+        self.catalogue = host.catalogue
+        """What is served."""
+
+    def take(self, catalogue: Catalogue) -> None:
+        """Serve this from now on."""
+        self.catalogue = catalogue
+
+    # -- as a route of the application -------------------------------------------------------------------------------
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the request is for us."""
+        path = below(scope)
+        ours = path.startswith((self._below, self._api_below))
+        return (Match.FULL if ours else Match.NONE), {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """No route of ours has a name."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for us."""
+        inbound = Inbound(scope)
+        host = inbound.noted.get(b"host")
+        if not self.hosts.allow(host):
+            await send_problem(scope, send, self.hosts.problem(host))
+            return
+        path = below(scope)
+        if path.startswith(self._below):
+            mount, _, rest = path[len(self._below) :].partition("/")
+            listing = self.catalogue.mounts.get(mount) or self._look_again(mount)
+            if listing is not None:
+                arrival = Arrival(self._host, listing, inbound, rest, self._idle_s)
+                await self._admit(scope, receive, send, arrival)
+            elif mount == ASSETS:
+                await self._asset(scope, send, rest)
+            else:
+                await send_problem(scope, send, self._unknown(mount))
+        elif (refusal := self._foreign(scope, inbound)) is not None:
+            await send_problem(scope, send, refusal)
+        else:
+            await self._api(scope, receive, send)
+
+    # -- plugins -----------------------------------------------------------------------------------------------------
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send, arrival: Arrival) -> None:
+        if arrival.listing.public_routes and not is_tool(scope, arrival.rest):
+            await arrival.serve(scope, receive, send, None)
+            return
+        if self._login is None:
+            method = scope.get("method") or "WEBSOCKET"
+            refusal = self._token.refusal(method, scope["scheme"], arrival.inbound.noted)
+        else:
+            refusal = self._foreign(scope, arrival.inbound)
+        if refusal is not None:
+            await send_problem(scope, send, refusal)
+        elif self._login is None:
+            await arrival.serve(scope, receive, send, None)
+        else:
+            await self._login(scope, receive, send, arrival)
+
+    def _foreign(self, scope: Scope, inbound: Inbound) -> Problem | None:
+        return foreign_page(scope.get("method") or "WEBSOCKET", scope["scheme"], inbound.noted, self.hosts)
+
+    def _look_again(self, mount: str) -> Listing | None:
+        """The host may have been started by somebody else than this application."""
+        self.catalogue = self._host.catalogue if self._host.catalogue.revision else self.catalogue
+        return self.catalogue.mounts.get(mount)
+
+    def _unknown(self, mount: str) -> Problem:
+        if self._host.role == "stopped":
+            error = HostNotRunning("the host is not running", remedy="Serve the application with its lifespan.")
+            return Problem.of(error)
+        return Problem.of(UnknownPlugin(f"no plugin is served as {mount[:100]!r}"))
+
+    async def _asset(self, scope: Scope, send: Send, name: str) -> None:
+        asset = self._assets.find(name)
+        if asset is None or scope.get("method") not in GET_OR_HEAD:
+            await send_problem(scope, send, Problem.http(HTTPStatus.NOT_FOUND, "not_found", f"there is no {name!r}"))
+        else:
+            await send_whole(send, 200, asset.media_type, asset.body, ASSET_HEADERS)
+
+
+def _no_route(scope: Scope, listing: Listing, rest: str) -> Problem:
+    """A plugin without routes is not woken to say so."""
+    name = rest.removeprefix(TOOLS)
+    if rest.startswith(TOOLS) and any(tool.name == name for tool in listing.contributions.tools):
+        return Problem.http(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            f"{name} is a tool: it is called with POST and a JSON object",
+            headers=((b"allow", b"POST"),),
+        )
+    return Problem.http(
+        HTTPStatus.NOT_FOUND, "not_found", f"{listing.id} has no routes; nothing stands at {scope['path']}"
+    )

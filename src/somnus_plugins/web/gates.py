@@ -1,0 +1,123 @@
+"""Who may pass where: every way into the host over HTTP, in one table.
+
+A way that is not in the table does not exist: the routes are made from it.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from somnus_plugins.errors import ConsentRequired, InvalidInput
+
+__all__ = ["WAYS", "Area", "Gate", "Way", "ways"]
+
+Given = dict[str, Any]
+
+
+class Gate(enum.StrEnum):
+    """Who passes."""
+
+    PUBLIC = "public"
+    """Everybody: nothing behind it is a secret, and nothing is changed."""
+    USER = "user"
+    """Who the application's login lets in, or who has the token; routes that a plugin made public with a person's
+    consent take everybody."""
+    ADMIN = "admin"
+    """Who may operate the host: the application's `admin`, or who has the token."""
+
+
+class Area(enum.StrEnum):
+    """Below which prefix a way lies."""
+
+    PAGE = "page"
+    PLUGINS = "plugins"
+    API = "api"
+
+
+def _as_they_are(given: Given) -> Given:
+    return given
+
+
+def _planned(given: Given) -> Given:
+    source = given.get("source")
+    if not isinstance(source, str):
+        raise InvalidInput("`source` is missing; it names a directory on the host's machine")
+    return {**given, "source": os.path.abspath(source)}
+
+
+def _agreed(given: Given) -> Given:
+    if not isinstance(given.get("agreed"), str):
+        raise ConsentRequired(
+            "`agreed` is missing", remedy="Send the `hash` of the plan that a person has read and agreed to."
+        )
+    return given
+
+
+def _merged(given: Given) -> Given:
+    """RFC 7396: a value of null takes a setting back."""
+    values = {key: value for key, value in given.items() if key != "plugin"}
+    removed = [key for key, value in values.items() if value is None]
+    return {
+        "plugin": given["plugin"],
+        "values": {key: value for key, value in values.items() if value is not None},
+        "remove": removed,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One route of ours."""
+
+    method: str
+    """`*` for all, WebSockets included."""
+    path: str
+    """Below the area's prefix; `{plugin}` is an id or a mount."""
+    gate: Gate
+    area: Area = Area.API
+    operation: str = ""
+    """Of `host.operations`; empty where the way is no operation."""
+    arguments: Callable[[Given], Given] = _as_they_are
+    """Makes the operation's arguments of the path's, the query's and the body's."""
+    media_type: str = "application/json"
+    """Of the body, where there is one."""
+
+
+_PLUGIN: Final = "/plugins/{plugin}"
+
+WAYS: Final[tuple[Way, ...]] = (
+    Way("GET", "/", Gate.PUBLIC, Area.PAGE),
+    Way("GET", "/assets/{name}", Gate.PUBLIC, Area.PLUGINS),
+    Way("POST", "/{mount}/tools/{tool}", Gate.USER, Area.PLUGINS),
+    Way("*", "/{mount}/{path}", Gate.USER, Area.PLUGINS),
+    Way("POST", "/session", Gate.PUBLIC),
+    Way("DELETE", "/session", Gate.PUBLIC),
+    Way("GET", "/status", Gate.ADMIN, operation="status"),
+    Way("GET", "/plugins", Gate.ADMIN, operation="plugins"),
+    Way("POST", "/plans", Gate.ADMIN, operation="plan", arguments=_planned),
+    Way("POST", "/plans/apply", Gate.ADMIN, operation="apply", arguments=_agreed),
+    Way("POST", "/events", Gate.ADMIN, operation="publish"),
+    Way("GET", f"{_PLUGIN}/config", Gate.ADMIN, operation="config"),
+    Way(
+        "PATCH",
+        f"{_PLUGIN}/config",
+        Gate.ADMIN,
+        operation="configure",
+        arguments=_merged,
+        media_type="application/merge-patch+json",
+    ),
+    Way("GET", f"{_PLUGIN}/logs", Gate.ADMIN, operation="logs"),
+    Way("POST", f"{_PLUGIN}/enable", Gate.ADMIN, operation="enable"),
+    Way("POST", f"{_PLUGIN}/disable", Gate.ADMIN, operation="disable"),
+    Way("POST", f"{_PLUGIN}/restart", Gate.ADMIN, operation="restart"),
+    Way("GET", _PLUGIN, Gate.ADMIN, operation="info"),
+    Way("DELETE", _PLUGIN, Gate.ADMIN, operation="uninstall"),
+)
+
+
+def ways(area: Area) -> tuple[Way, ...]:
+    """The ways of one area, in the order in which they are tried."""
+    return tuple(way for way in WAYS if way.area is area)
