@@ -62,7 +62,8 @@ async def _bare(loop_name: str) -> AsyncIterator[Call]:
         return await future
 
     yield call
-    transport.close()
+    transport.abort()
+    process.terminate()
     process.wait()
 
 

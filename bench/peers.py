@@ -99,7 +99,13 @@ async def _grpc(address: str) -> None:
     async def echo(request: bytes, context: Any) -> bytes:
         return request
 
-    handler = grpc.method_handlers_generic_handler("bench.Echo", {"Call": grpc.unary_unary_rpc_method_handler(echo)})
+    async def size(request: bytes, context: Any) -> bytes:
+        return str(len(request)).encode()
+
+    methods = {"Call": echo, "Size": size}
+    handler = grpc.method_handlers_generic_handler(
+        "bench.Echo", {name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()}
+    )
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=unlimited)
     server.add_generic_rpc_handlers((handler,))

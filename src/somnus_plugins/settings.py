@@ -138,7 +138,7 @@ class LimitSettings:
     recursion_depth: int = _limit(32, 1, 1000)
     """How deep calls between plugins may nest."""
 
-    result_mb: int = _limit(256, 1, 4096)
+    result_mb: int = _limit(256, 1, 1024)
     """Size of one result, in MiB."""
 
     upload_mb: int = _limit(1024, 1, 65_536)

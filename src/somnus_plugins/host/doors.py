@@ -22,6 +22,7 @@ from somnus_plugins.errors import HostBusy, HostLost, PeerClosed, RefusedError, 
 from somnus_plugins.host.catalogue import Catalogue, Listing
 from somnus_plugins.host.core import CatalogueListener, Terms
 from somnus_plugins.host.engine import Engine
+from somnus_plugins.host.operations import perform
 from somnus_plugins.settings import Settings
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.peer import Exchange, Incoming, Peer, PeerLimits, ProgressSink, Side
@@ -250,7 +251,7 @@ class _Guest:
 
     async def _operate(self, incoming: Incoming) -> Any:
         order = msgspec.msgpack.decode(incoming.payload, type=Order)
-        return await self._keeper.engine.operate(incoming.target, order.arguments)
+        return await perform(self._keeper.engine, incoming.target, order.arguments)
 
 
 def _user_of(connection: socket.socket) -> int:

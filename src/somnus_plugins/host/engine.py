@@ -240,13 +240,7 @@ class Engine:
                 topic, {"plugin": instance.id, "state": now.value, "reason": instance.lifecycle.reason}
             )
 
-    # -- operations --------------------------------------------------------------------------------------------------
-
-    async def operate(self, name: str, arguments: dict[str, Any]) -> Any:
-        """One of `operations.OPERATIONS`, here."""
-        from somnus_plugins.host.operations import perform
-
-        return await perform(self, name, arguments)
+    # -- changes -----------------------------------------------------------------------------------------------------
 
     async def changed(self, plugin: str) -> None:
         """An entry was added, changed or removed: bring what is served in line, in every door."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-import msgspec
-
 from somnus_plugins.errors import HostLost, HostNotRunning
+from somnus_plugins.host.administration import Administration
 from somnus_plugins.host.catalogue import Catalogue
 from somnus_plugins.host.core import Conversation, Core, Terms
 from somnus_plugins.host.home import Home, find_home
 from somnus_plugins.host.presence import Presence
-from somnus_plugins.host.views import HostView, Plan, PluginDetail, PluginView
-from somnus_plugins.runtime.logs import LogLine
 from somnus_plugins.settings import Settings, load_settings
 from somnus_plugins.wire.peer import ProgressSink
+from somnus_plugins.wire.values import decode_as, decode_value
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,10 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["PluginHost"]
 
 T = TypeVar("T")
-_decode = msgspec.msgpack.Decoder().decode
 
 
-class PluginHost:
+class PluginHost(Administration):
     """The host of a home, or a door to it where another process is the host already.
 
     Use it as an async context, or `attach` it to a FastAPI application, which then starts and stops it. It may be
@@ -196,7 +192,7 @@ class PluginHost:
                 raise
             core = await self._serving()
             result = await core.request(plugin, "tool", tool, input or {}, terms, progress)
-        return _decode(result) if returns is None else msgspec.msgpack.decode(result, type=returns)
+        return decode_value(result) if returns is None else decode_as(result, returns)
 
     def _may_repeat(self, plugin: str, tool: str) -> bool:
         """Whether a call that was cut off does no harm when it is made twice: its author says so."""
@@ -224,8 +220,8 @@ class PluginHost:
             streamed = False
             async for item in conversation:
                 streamed = True
-                yield _decode(item)
-            last = _decode(await conversation.result())
+                yield decode_value(item)
+            last = decode_value(await conversation.result())
             if not streamed and last is not None:
                 yield last
         finally:
@@ -246,65 +242,10 @@ class PluginHost:
         core = self._core or await self._serving()
         return await core.exchange(plugin, method, target, payload, terms, sends=sends, progress=progress)
 
-    # -- what can be done to it --------------------------------------------------------------------------------------
-
     async def operate(self, name: str, **arguments: Any) -> Any:
         """One operation of `host.operations.OPERATIONS`; the answer as built-in types."""
         core = self._core or await self._serving()
         return await core.operate(name, arguments)
-
-    async def _answer(self, kind: Any, name: str, **arguments: Any) -> Any:
-        return msgspec.convert(await self.operate(name, **arguments), type=kind)
-
-    async def plan(self, source: str | Path, *, mount: str | None = None) -> Plan:
-        """What installing a directory would do: what changes, who signed, what it may do. Changes nothing."""
-        found: Plan = await self._answer(Plan, "plan", source=os.path.abspath(source), mount=mount)
-        return found
-
-    async def apply(self, plan: Plan) -> PluginView:
-        """Do what a plan says; raises `PlanChanged` where what it was made from has changed since."""
-        view: PluginView = await self._answer(PluginView, "apply", plan=msgspec.to_builtins(plan))
-        return view
-
-    async def plugins(self) -> list[PluginView]:
-        """Every plugin that is installed or was found, by id."""
-        views: list[PluginView] = await self._answer(list[PluginView], "plugins")
-        return views
-
-    async def info(self, plugin: str) -> PluginDetail:
-        """Everything about one plugin."""
-        detail: PluginDetail = await self._answer(PluginDetail, "info", plugin=plugin)
-        return detail
-
-    async def status(self) -> HostView:
-        """The host itself."""
-        view: HostView = await self._answer(HostView, "status")
-        return view
-
-    async def enable(self, plugin: str) -> PluginView:
-        """Serve a plugin."""
-        view: PluginView = await self._answer(PluginView, "enable", plugin=plugin)
-        return view
-
-    async def disable(self, plugin: str) -> PluginView:
-        """Serve a plugin no longer."""
-        view: PluginView = await self._answer(PluginView, "disable", plugin=plugin)
-        return view
-
-    async def configure(self, plugin: str, **values: Any) -> PluginView:
-        """Set settings of a plugin."""
-        view: PluginView = await self._answer(PluginView, "configure", plugin=plugin, values=values)
-        return view
-
-    async def logs(self, plugin: str, count: int = 100) -> list[LogLine]:
-        """The newest lines a plugin has printed and logged."""
-        lines: list[LogLine] = await self._answer(list[LogLine], "logs", plugin=plugin, count=count)
-        return lines
-
-    async def publish(self, topic: str, data: Any = None) -> int:
-        """Publish an event of the application to the plugins that subscribe to it."""
-        count: int = await self._answer(int, "publish", topic=topic, data=data)
-        return count
 
     def attach(self, app: FastAPI, *, prefix: str = "/plugins", user: Any = None, admin: Any = None) -> None:
         """Serve the plugins, their tools and the admin API on a FastAPI application, and start and stop with it.

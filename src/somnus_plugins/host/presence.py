@@ -19,6 +19,7 @@ from somnus_plugins.host.core import Core
 from somnus_plugins.host.doors import DoorCore, DoorKeeper
 from somnus_plugins.host.engine import Engine
 from somnus_plugins.host.home import Home
+from somnus_plugins.host.local import LocalCore
 from somnus_plugins.settings import Settings
 
 __all__ = ["Presence"]
@@ -120,7 +121,7 @@ class Presence:
             self._release()
             raise
         self._engine, self._keeper = engine, keeper
-        self._serve("host", engine)
+        self._serve("host", LocalCore(engine))
 
     async def _become_door(self) -> None:
         door = await DoorCore.open(self._home.run / "host.sock", self._settings, self.on_catalogue, self._lost)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-__all__ = ["RESERVED", "Plugin", "Belongings", "instantiate"]
+__all__ = ["RESERVED", "Belongings", "Plugin", "instantiate"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Plugin")

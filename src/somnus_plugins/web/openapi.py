@@ -153,7 +153,7 @@ def _tool_operation(tool: Tool, tag: str, space: str, schemas: Document) -> Docu
     return {
         "operationId": f"{tag}_tools_{tool.name}",
         "tags": [tag],
-        "summary": tool.title or tool.name,
+        "summary": tool.title or tool.description.partition("\n")[0] or tool.name,
         "description": tool.description,
         "parameters": [
             {

@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     summary: str
-    description: str
+    paragraphs: tuple[str, ...]
     fields: tuple[Field, ...]
     answers: tuple[tuple[str, str, str], ...]
     """Status, media type, type."""
@@ -67,10 +67,14 @@ def _entry(document: Mapping[str, Any], path: str, method: str, operation: Mappi
         method=method.upper(),
         path=path,
         summary=str(operation.get("summary") or ""),
-        description=str(operation.get("description") or ""),
+        paragraphs=_paragraphs(str(operation.get("description") or "")),
         fields=tuple(_fields(document, operation)),
         answers=tuple(_answers(document, operation)),
     )
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(part.split()) for part in text.split("\n\n") if part.strip())
 
 
 def _fields(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[Field]:

@@ -18,7 +18,7 @@ from somnus_plugins.store.files import make_directory, replace_file
 __all__ = ["HomeToken"]
 
 TOKEN_BYTES: Final = 32
-REMEDY: Final = "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token and keeps it in {file}."
+REMEDY: Final = "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token and keeps it in trust/token of the home."
 
 
 class HomeToken:
@@ -82,4 +82,4 @@ class HomeToken:
         return cross_site(method, scheme, noted)
 
     def _not_signed_in(self, detail: str) -> Problem:
-        return Problem.of(NotSignedIn(detail, remedy=REMEDY.format(file=self._file)))
+        return Problem.of(NotSignedIn(detail, remedy=REMEDY))

@@ -132,8 +132,9 @@ class ToolVisit:
         terms = Terms(_timeout_s(self._scope["query_string"]), user)
         media_type = _wanted(noted.get(b"accept", b""))
         arguments = read_object(body)
-        calling = self._whole(host, listing.id, tool, arguments, terms)
-        if media_type is not None:
+        if media_type is None:
+            calling = self._whole(host, listing.id, tool, arguments, terms)
+        else:
             calling = self._streamed(host, listing.id, tool, arguments, terms, media_type)
         task = asyncio.get_running_loop().create_task(calling)
         leaving = asyncio.get_running_loop().create_task(_departure(self._receive))

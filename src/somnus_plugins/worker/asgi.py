@@ -275,12 +275,20 @@ class _Body(BaseModel):
     count: int = 1
 
 
+class _Slip(msgspec.Struct):
+    text: str
+
+
 class _Rehearsal(Plugin):
-    @tool
     @post("/{item}")
     async def answer(self, item: int, body: _Body, call: Call, q: str = "") -> _Body:
         """Take part in a rehearsal."""
         return body
+
+    @tool
+    async def whisper(self, slip: _Slip) -> list[_Slip]:
+        """Take part with a Struct."""
+        return [slip]
 
 
 def warm_up() -> None:
@@ -319,15 +327,15 @@ async def _rehearse() -> int:
     )
     inventory = Inventory.of(_Rehearsal)
     fingerprint(inventory)
-    arguments = msgspec.msgpack.encode({"item": 1, "body": {"text": "x"}})
-    adapter = ToolAdapter(inventory.tools["answer"], None)
-    adapter.write(adapter.read(msgspec.Raw(arguments))["body"])
+    adapter = ToolAdapter(inventory.tools["whisper"], None)
+    adapter.write([adapter.read(msgspec.Raw(msgspec.msgpack.encode({"slip": {"text": "x"}})))["slip"]])
     body = b'{"text": "x"}'
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     request = HttpRequest("POST", "http", "/1", b"q=x", headers, "", "1.1", None, None, [], body)
     app = build_app(Loaded(order, inventory, None, Announcement(fingerprint="")))
     ACTIVE.set(Call(_Rehearsed()))
-    return (await Bridge(app).http(request, _no_items, _nowhere)).status
+    bridge = Bridge(app, threads=order.threads)  # loads anyio's backend, which alone takes longer than all the rest
+    return (await bridge.http(request, _no_items, _nowhere)).status
 
 
 class _Rehearsed:

@@ -12,7 +12,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from somnus_plugins.errors import InvalidPlugin, PluginError
-from somnus_plugins.sdk.plugin import Plugin, Belongings, instantiate
+from somnus_plugins.sdk.plugin import Belongings, Plugin, instantiate
 from somnus_plugins.sdk.threads import LoopAccess
 from somnus_plugins.wire.methods import Announcement, LoadOrder
 from somnus_plugins.worker.annotations import resolved_setting

@@ -45,7 +45,8 @@ def place_structs(document: dict[str, Any], reference: str, home: tuple[str, ...
     marks = list(_marks(document))
     if not marks:
         return document
-    schemas, definitions = msgspec.json.schema_components([LENT[mark[STRUCT]] for mark in marks], ref_template=reference)
+    structs = [LENT[mark[STRUCT]] for mark in marks]
+    schemas, definitions = msgspec.json.schema_components(structs, ref_template=reference)
     place = document
     for key in home:
         place = place.setdefault(key, {})

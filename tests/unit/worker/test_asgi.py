@@ -484,12 +484,32 @@ asgi.warm_up()
 asgi.warm_up()
 print(threading.active_count(), len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")))
 """
+AFTERWARDS = """
+import sys
+from somnus_plugins.worker import asgi
+asgi.warm_up()
+from tests.unit.worker.test_asgi import first_answers
+new = set(sys.modules)
+first_answers()
+print(*sorted(name for name in set(sys.modules) - new if not name.startswith("_")))
+"""
 WITH_A_THREAD = """
 import threading
 from somnus_plugins.worker import asgi
 threading.Thread(target=threading.Event().wait, args=(60,), daemon=True).start()
 asgi.warm_up()
 """
+
+
+def first_answers() -> None:
+    """What a fresh child is asked first: a route on the loop and one in a thread."""
+
+    async def ask() -> None:
+        async with served(Notes) as host:
+            for path in ("/echo/3", "/thread", "/stream"):
+                assert (await host.http("GET", path))[0] == 200
+
+    asyncio.run(ask())
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -504,6 +524,13 @@ def test_the_rehearsal_leaves_one_thread_and_no_descriptor() -> None:
     assert (threads, tasks) == (1, 1)
     assert descriptors <= 4
     assert done.stderr == ""
+
+
+def test_after_the_rehearsal_the_first_answers_import_nothing() -> None:
+    done = run(AFTERWARDS.replace("import sys", f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r})"))
+
+    assert done.stderr == ""
+    assert done.stdout.split() == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in /proc")

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from somnus_plugins.errors import InvalidPlugin, PluginRaised, TemporaryError
 from somnus_plugins.sdk import Plugin
+from somnus_plugins.wire.methods import LoadOrder
 from somnus_plugins.worker.loader import Loaded, assemble, load
 
 from .serving import loaded_of, order_of
@@ -136,6 +137,12 @@ def test_bytecode_lies_in_the_plugins_cache_and_never_beside_its_code(load_sourc
     assert not list(tmp_path.glob("loaded_plugin_*/__pycache__"))
 
 
+def alone(module: str, directory: Path) -> LoadOrder:
+    """An order for one module in one directory."""
+    path = str(directory)
+    return order_of(entry_module=module, directory=path, import_paths=(path,), cache=path)
+
+
 # --- the entry -------------------------------------------------------------------------------------------------------
 
 
@@ -182,7 +189,7 @@ def test_a_module_of_python_with_the_same_name_is_told_apart(tmp_path: Path) -> 
 
 def test_a_module_inside_the_interpreter_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InvalidPlugin, match="'sys' was found in the interpreter itself"):
-        load(order_of(entry_module="sys", directory=str(tmp_path), import_paths=(str(tmp_path),), cache=str(tmp_path)))
+        load(alone("sys", tmp_path))
     assert sys.path[0] == str(tmp_path)
 
 

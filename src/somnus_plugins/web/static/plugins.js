@@ -83,8 +83,22 @@ function typeWords(schema, root) {
 }
 
 function limits(schema) {
-  const named = { minimum: "≥", exclusiveMinimum: ">", maximum: "≤", exclusiveMaximum: "<", minLength: "length ≥", maxLength: "length ≤", pattern: "pattern" };
-  return Object.entries(named).filter(([key]) => schema[key] !== undefined).map(([key, sign]) => `${sign} ${schema[key]}`).join(", ");
+  const { minimum: low, maximum: high, minLength: least = 0, maxLength: most } = schema;
+  const words = [];
+  if (low !== undefined && high !== undefined) words.push(`${low} to ${high}`);
+  else if (low !== undefined) words.push(`at least ${low}`);
+  else if (high !== undefined) words.push(`at most ${high}`);
+  if (schema.exclusiveMinimum !== undefined) words.push(`above ${schema.exclusiveMinimum}`);
+  if (schema.exclusiveMaximum !== undefined) words.push(`below ${schema.exclusiveMaximum}`);
+  if (least > 1) words.push(`at least ${least} characters`);
+  if (most !== undefined) words.push(`at most ${most} characters`);
+  if (schema.pattern) words.push(`fits ${schema.pattern}`);
+  return words.join(", ");
+}
+
+/** Text as its author wrote it in a docstring: paragraphs, and code between backticks. */
+function prose(text) {
+  return text.trim().split(/\n\s*\n/).map((paragraph) => el("p", {}, ...paragraph.replace(/\s*\n\s*/g, " ").split("`").map((part, index) => (index % 2 ? el("code", {}, part) : part))));
 }
 
 const INPUT_TYPES = { date: "date", time: "time", "date-time": "datetime-local", email: "email", uri: "url", url: "url", password: "password" };
@@ -143,7 +157,7 @@ function widget(id, schema, root, required) {
     return { control: input, read: () => (input.value === "" ? undefined : Number(input.value)) };
   }
   if (schema.type === "string") {
-    if (schema.contentMediaType || (schema.maxLength || 0) > 300) {
+    if (schema.contentMediaType || (schema.maxLength || 0) > 1000) {
       return textArea(id, start ?? "", required, (text) => text, { minlength: schema.minLength, maxlength: schema.maxLength });
     }
     const type = INPUT_TYPES[schema.format] || "text";
@@ -199,19 +213,28 @@ function tree(value, depth = 0) {
 
 const isFlat = (row) => row !== null && typeof row === "object" && !Array.isArray(row) && Object.values(row).every((each) => each === null || typeof each !== "object");
 
-/** Rows of plain records read best as a table, a text as text, everything else as a tree. */
+const number = (value) => (Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4))));
+const words = (value) => (value === undefined || value === null ? "" : typeof value === "number" ? number(value) : String(value));
+
+/** Short records read best as a table, long ones as one block each, a text as text, everything else as a tree. */
 function shown(value) {
   if (typeof value === "string") return el("p.text", {}, value);
+  if (isFlat(value) && Object.keys(value).length) return record(value);
   if (Array.isArray(value) && value.length && value.every(isFlat)) {
     const columns = [...new Set(value.flatMap(Object.keys))];
     if (columns.length && columns.length <= 8) {
-      const cell = (each) => el(typeof each === "number" ? "td.number" : "td", {}, each === undefined || each === null ? "" : typeof each === "number" && !Number.isInteger(each) ? each.toPrecision(4) : String(each));
+      if (value.some((row) => Object.values(row).join("").length > 90)) return el("div.records", {}, ...value.map(record));
+      const cell = (each) => el(typeof each === "number" ? "td.number" : "td", {}, words(each));
       return el("div.scroll", {}, el("table", {},
         el("thead", {}, el("tr", {}, ...columns.map((name) => el("th", { scope: "col" }, name)))),
         el("tbody", {}, ...value.map((row) => el("tr", {}, ...columns.map((name) => cell(row[name])))))));
     }
   }
   return el("div.tree", {}, tree(value));
+}
+
+function record(row) {
+  return el("dl.record", {}, ...Object.entries(row).flatMap(([key, each]) => [el("dt", {}, key), el("dd", {}, words(each))]));
 }
 
 /** Reads `text/event-stream` as it comes. */
@@ -240,7 +263,8 @@ class ToolForm {
     this.tool = tool;
     const schema = tool.input_schema || {};
     const required = new Set(schema.required || []);
-    this.fields = Object.entries(schema.properties || {}).map(([name, each]) => field(name, each, schema, required.has(name)));
+    const entries = Object.entries(schema.properties || {}).sort(([one], [other]) => required.has(other) - required.has(one));
+    this.fields = entries.map(([name, each]) => field(name, each, schema, required.has(name)));
     this.running = null;
     this.moving = el("div.moving", { hidden: true, role: "status" });
     this.output = el("div", { "aria-live": "polite" });
@@ -255,7 +279,7 @@ class ToolForm {
     this.inside = el("div.inside", {}, form, this.curl, this.moving, this.output);
     const flags = [tool.streams && "streams", tool.read_only && "only reads", tool.kind && tool.kind !== "tool" && tool.kind].filter(Boolean);
     this.element = el("details.tool", {},
-      el("summary", {}, el("span", {}, el("span.name", {}, tool.name), ...flags.map((flag) => el("span.flag", {}, flag))), el("span.says", {}, tool.description || "No description.")),
+      el("summary", {}, el("span", {}, el("span.name", {}, tool.name), ...flags.map((flag) => el("span.flag", {}, flag))), el("span.says", {}, ...prose(tool.description || "No description."))),
       this.inside);
   }
 
@@ -416,7 +440,7 @@ class Card {
     this.badges.replaceChildren(
       badge(`confinement: ${view.sandbox_level}`, "What holds the plugin back besides its own process", view.sandbox_level === "none"),
       badge(view.id, "Its id"), badge(`version ${view.version}`, "Its version"),
-      badge(`ring ${view.ring}`, "Where it comes from"), badge(view.trust === "local" ? "not signed, local" : view.trust, "Status of its signature"),
+      view.ring === view.trust ? badge(`${view.ring}, not signed`, "A directory of this machine that nobody has signed") : badge(`${view.ring}, ${view.trust}`, "Where it comes from, and the status of its signature"),
       ...view.tags.map((tag) => badge(`#${tag}`, "Tag")));
     const enabled = view.desired === "enabled";
     this.toggle.setAttribute("aria-checked", enabled);

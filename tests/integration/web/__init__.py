@@ -1,0 +1,1 @@
+"""Real applications on a loopback port, in front of real plugins."""

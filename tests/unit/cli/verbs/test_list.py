@@ -1,0 +1,20 @@
+"""`list` where there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.unit.cli.ending import Ending
+
+Somnus = Callable[..., Ending]
+
+
+def test_without_a_home_the_list_is_empty_and_says_how_to_begin(somnus: Somnus, tmp_path: Path) -> None:
+    person, program = somnus("list"), somnus("list", "--json")
+
+    assert (person.status, program.status) == (0, 0)
+    assert program.document == []
+    assert f"No plugins in {tmp_path / '.somnus'} yet." in " ".join(person.out.split())
+    assert "somnus install DIRECTORY" in person.out
+    assert not (tmp_path / ".somnus").exists()

@@ -1,0 +1,1 @@
+"""Problems, hosts, sessions, headers, templates, assets."""
