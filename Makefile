@@ -98,7 +98,7 @@ verify:
 # --- write -----------------------------------------------------------------------------------------------------------
 
 bench: $(VENV)/.bench
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/generate.py

@@ -58,10 +58,10 @@ def settings(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 
 def types(context: typer.Context, incomplete: str) -> list[str]:
-    """The plugin types."""
-    from somnus_plugins.trust.manifest.model import PluginType
+    """The plugin types that can be created."""
+    from somnus_plugins.templates import KINDS
 
-    return [each.value for each in PluginType]
+    return list(KINDS)
 
 
 def _keys(schema: Any) -> Offered:

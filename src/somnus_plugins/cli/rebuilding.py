@@ -59,21 +59,28 @@ class Rebuilding:
     saved: asyncio.Event = field(default_factory=asyncio.Event)
     plugin: str = ""
     """Its id, once it was read."""
+    _watching: asyncio.Task[None] | None = None
 
     async def first(self, station: Station) -> None:
-        """Install it for the first time. One that is broken may still be repaired; no plugin at all may not.
+        """Begin to watch it, and install it for the first time. One that is broken may still be repaired; no plugin at all may not.
 
         Raises:
             NotAPlugin: There is no manifest.
         """
+        self._watching = asyncio.get_running_loop().create_task(self._watch(station))
+        await asyncio.sleep(0)  # in its first step it begins to watch: no save from here on is missed
         await self._rebuild(station, first=True)
 
     async def follow(self, station: Station) -> None:
-        """Watch, rebuild, show the log; until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch(station))
-            group.create_task(self._rebuild_on_save(station))
-            group.create_task(self._show_log(station))
+        """Rebuild on every save and show the log, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._rebuild_on_save(station))
+                group.create_task(self._show_log(station))
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+                await asyncio.wait([self._watching])
 
     async def _watch(self, station: Station) -> None:
         sources = SourceFilter(station.host.home.root)

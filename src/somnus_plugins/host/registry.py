@@ -80,16 +80,23 @@ class Registry:
         Raises:
             NameTaken: Its mount belongs to another plugin.
         """
-        self.refuse_taken(entry.id, entry.mount)
-        self._write({**self._entries, entry.id: entry})
+        self.put_all([entry])
+
+    def put_all(self, entries: list[Entry]) -> None:
+        """Add or replace several entries in one step; raises as `put` does."""
+        merged = {**self._entries, **{entry.id: entry for entry in entries}}
+        mounts = {entry.mount: entry for entry in merged.values()}
+        for entry in entries:
+            if mounts[entry.mount] is not entry:
+                raise _taken(entry.mount, mounts[entry.mount])
+            self.refuse_taken(entry.id, entry.mount)
+        self._write(merged)
 
     def refuse_taken(self, plugin: str, mount: str) -> None:
         """Raise `NameTaken` where the mount belongs to another plugin."""
         for other in self._entries.values():
             if other.mount == mount and other.id != plugin:
-                raise NameTaken(
-                    f"the mount {mount!r} belongs to {other.id}", remedy="Choose another one with --as MOUNT."
-                )
+                raise _taken(mount, other)
 
     def change(self, plugin: str, **fields: Any) -> Entry:
         """Change fields of an entry and let its generation grow."""
@@ -120,3 +127,7 @@ def _read(file: Path) -> list[Entry]:
         raise HomeCorrupt(
             f"{file} is not a registry: {error}", remedy="Restore it from a backup, or remove it and install anew."
         ) from error
+
+
+def _taken(mount: str, owner: Entry) -> NameTaken:
+    return NameTaken(f"the mount {mount!r} belongs to {owner.id}", remedy="Choose another one with --as MOUNT.")

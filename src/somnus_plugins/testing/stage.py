@@ -133,8 +133,8 @@ class Stage:
             return Theatre(level, background, background.nursery, settings)
         if self._imports is None:
             self._imports = Imports()
-            if logging.root.level > logging.INFO:
-                logging.root.setLevel(logging.INFO)
+            self._log_level = logging.root.level
+            logging.root.setLevel(min(self._log_level, logging.INFO))
         return Theatre(level, Foreground(), MemoryNursery(settings, self._imports), settings)
 
     async def open(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class PluginUnderTest:
         self._instance: Instance | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
+        self._lines: list[LogLine] = []
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -288,8 +290,8 @@ class PluginUnderTest:
 
     @property
     def logs(self) -> list[LogLine]:
-        """What it has logged, oldest first; at the level `process` also what it has printed."""
-        return [] if self._instance is None else self._instance.book.recent()
+        """What it has logged, oldest first; at the level `process` also what it has printed. Kept when it has ended."""
+        return self._lines if self._instance is None else self._instance.book.recent()
 
     @property
     def data(self) -> Path:
@@ -316,6 +318,7 @@ class PluginUnderTest:
         instance, self._instance = self._instance, None
         if instance is not None:
             await self._run(instance.kill("the test ended"))
+            self._lines = instance.book.recent()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -385,9 +388,12 @@ class PluginUnderTest:
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        plain: dict[str, Any] = msgspec.to_builtins(dict(config), enc_hook=str)
+        plain: dict[str, Any] = msgspec.to_builtins(dict(config), enc_hook=os.fspath)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"config: {error}", remedy="Give values that JSON can express, and paths.") from error
+        raise UsageError(
+            f"config: {error}; allowed are paths and what JSON can express",
+            remedy="Give the value as it would stand in JSON.",
+        ) from error
     return plain
 
 

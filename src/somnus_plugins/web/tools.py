@@ -195,6 +195,8 @@ async def _events(
             try:
                 async for item in conversation:
                     await waiting.put(("item", msgspec.msgpack.decode(item)))
+                # Reports of progress are handed over in a turn of their own; they belong before the result.
+                await asyncio.sleep(0)
                 await waiting.put(("result", msgspec.msgpack.decode(await conversation.result())))
             finally:
                 await conversation.close()

@@ -46,7 +46,7 @@ class Site:
 async def site(app: FastAPI, host: PluginHost, **config: Any) -> AsyncIterator[Site]:
     """Serve an application on a free port of this machine."""
     bound = socket.create_server(("127.0.0.1", 0))
-    options = {"log_config": None, "lifespan": "off", "timeout_graceful_shutdown": 1, **config}
+    options = {"log_config": None, "lifespan": "off", "proxy_headers": False, "timeout_graceful_shutdown": 1, **config}
     server = _Server(uvicorn.Config(app, **options))
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     await eventually(lambda: server.started)

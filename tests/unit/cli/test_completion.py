@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from somnus_plugins.cli import completion
+from somnus_plugins.templates import KINDS
 from somnus_plugins.trust.manifest import PluginType
 from tests.unit.cli.conftest import write
 
@@ -47,9 +48,9 @@ def test_arguments_and_settings_are_offered_with_their_equals_sign(home: Path) -
     assert offered(completion.settings, home, plugin="n") == ["folder="]
 
 
-def test_the_plugin_types_are_offered(home: Path) -> None:
-    assert offered(completion.types, home) == [each.value for each in PluginType]
-    assert len(offered(completion.types, home)) == 8
+def test_the_types_that_can_be_created_are_offered(home: Path) -> None:
+    assert offered(completion.types, home) == list(KINDS)
+    assert set(KINDS) <= {each.value for each in PluginType}
 
 
 @pytest.mark.parametrize("name", ["$(id)", "a b", "`x`", "x;y", "é", "", "a" * 99])

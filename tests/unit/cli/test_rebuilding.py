@@ -10,9 +10,7 @@ from watchfiles import Change
 from somnus_plugins.cli.rebuilding import SourceFilter
 
 
-@pytest.mark.parametrize(
-    "name", ["pyproject.toml", "notes/__init__.py", "src/notes/page.html", "README.md", "b.json"]
-)
+@pytest.mark.parametrize("name", ["pyproject.toml", "notes/__init__.py", "src/notes/page.html", "README.md", "b.json"])
 def test_what_an_author_writes_is_a_save(tmp_path: Path, name: str) -> None:
     passes = SourceFilter(tmp_path / ".somnus")
 

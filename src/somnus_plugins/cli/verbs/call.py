@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from somnus_plugins.cli import completion, terminal
 from somnus_plugins.cli.options import PluginWord, ToolWord, number
 from somnus_plugins.cli.scene import Scene
-from somnus_plugins.errors import InvalidInput, UnknownTool, UsageError
+from somnus_plugins.errors import InvalidInput, NotReady, UnknownPlugin, UnknownTool, UsageError
 
 if TYPE_CHECKING:
     from somnus_plugins.cli.activity import Activity
@@ -55,22 +56,29 @@ def run(
         detail = await host.info(plugin)
         announced = _announced(detail, tool)
         arguments = _read(announced, pairs or []) if given is None else given
-        if not announced.get("streams"):
-            result = await host.call(
-                detail.plugin.id, tool, arguments, timeout_s=timeout_s, user=user, progress=activity.advance
-            )
-            activity.pause()
-            _write(scene, result)
-            return
-        items = host.stream(
-            detail.plugin.id, tool, arguments, timeout_s=timeout_s, user=user, progress=activity.advance
-        )
-        async for item in items:
-            activity.pause()
-            _write(scene, item, of_many=True)
-            activity.resume()
+        called = host.stream if announced.get("streams") else _single(host)
+        items = called(detail.plugin.id, tool, arguments, timeout_s=timeout_s, user=user, progress=activity.advance)
+        try:
+            async for item in items:
+                activity.pause()
+                _write(scene, item, of_many=bool(announced.get("streams")))
+                activity.resume()
+        except UnknownPlugin as error:  # it is there, as `info` has said, and nobody serves it
+            raise NotReady(
+                f"{detail.plugin.id} is not served: it is {detail.plugin.word}",
+                remedy=f"`somnus-plugins enable {detail.plugin.mount}` serves it.",
+            ) from error
 
     scene.ask(question, f"{plugin} {tool}")
+
+
+def _single(host: PluginHost) -> Callable[..., AsyncIterator[Any]]:
+    """A call whose result is its only item."""
+
+    async def called(*words: Any, **terms: Any) -> AsyncIterator[Any]:
+        yield await host.call(*words, **terms)
+
+    return called
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -19,23 +19,30 @@ __all__ = ["run"]
 
 NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="Its name, in any spelling: MyPlugin.")]
 TypeOption = Annotated[
-    str, typer.Option("--type", metavar="TYPE", help="What it is: api_extension …", autocompletion=completion.types)
+    str,
+    typer.Option("--type", metavar="TYPE", help="For example api_extension.", autocompletion=completion.types),
 ]
 DirectoryOption = Annotated[
     str | None, typer.Option("--dir", metavar="DIR", help="Where to write it; by default a new folder here.")
 ]
+MinimalOption = Annotated[bool, typer.Option("--minimal", help="One file with one method, and its test.")]
 PublisherOption = Annotated[str, typer.Option("--publisher", metavar="NAME", help="Who makes it.")]
 
 
 def run(
-    scene: Scene, name: NameOption, type: TypeOption, dir: DirectoryOption = None, publisher: PublisherOption = "local"
+    scene: Scene,
+    name: NameOption,
+    type: TypeOption,
+    dir: DirectoryOption = None,
+    publisher: PublisherOption = "local",
+    minimal: MinimalOption = False,
 ) -> None:
     """Write a plugin that runs, with its tests."""
     from somnus_plugins.templates import write_plugin
     from somnus_plugins.trust.ids import normalise_name
 
     target = Path(dir) if dir is not None else Path(normalise_name(name))
-    created = write_plugin(target.expanduser(), name, type, publisher=publisher)
+    created = write_plugin(target.expanduser(), name, type, publisher=publisher, minimal=minimal)
     record = {"name": created.name, "directory": str(created.directory), "files": [str(each) for each in created.files]}
     scene.answer(record, lambda console: _show(console, created))
 
@@ -47,8 +54,6 @@ def _show(console: Console, created: Created) -> None:
     for file in created.files:
         console.print(Text.assemble(("  + ", "green"), terminal.text(file)))
     console.print()
-    for command, meaning in (
-        (f"somnus dev {created.directory}", "serve it, and again on every save"),
-        (f"somnus check {created.directory}", "what could be better"),
-    ):
-        console.print(Text.assemble(("→ ", "cyan"), terminal.text(command, "bold"), (f"  {meaning}", "dim")))
+    for command, meaning in (("dev", "serve it, anew on every save"), ("check", "see what could be better")):
+        words = terminal.text(f"somnus {command} {created.directory}", "bold")
+        console.print(Text.assemble(("→ ", "cyan"), words, (f"  {meaning}", "dim")), soft_wrap=True)
