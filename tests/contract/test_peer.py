@@ -217,7 +217,11 @@ async def test_the_words_of_a_foreign_exception_do_not_cross(join: Join) -> None
     assert [each["exception"] for each in faults] == [secret]
 
 
-@pytest.mark.parametrize("value", [object(), 2**70, "\ud800", {"a": complex(1)}, {(): [{()}], b"": 1j}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), 2**70, "\ud800", {"a": complex(1)}, {(): [{()}], b"": 1j}],
+    ids=["an object", "a large number", "a lone surrogate", "a complex number", "a set"],
+)
 async def test_what_cannot_be_encoded_is_an_error_of_that_call_alone(join: Join, value: Any) -> None:
     async def returning(incoming: Incoming) -> Any:
         return value if incoming.method == "bad" else "good"

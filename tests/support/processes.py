@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -103,13 +103,12 @@ class Script:
         "def say(value):\n    print(json.dumps(value), flush=True)\n"
     )
 
-    def __init__(self, code: str, *arguments: Any, user: int | None = None, python: Sequence[str] = ()) -> None:
+    def __init__(self, code: str, *arguments: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *python, "-c", self.PRELUDE + code, json.dumps(arguments)],
+            [sys.executable, "-c", self.PRELUDE + code, json.dumps(arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
-            user=user,
             env={"PATH": os.environ.get("PATH", "")},
         )
         self._buffer = b""

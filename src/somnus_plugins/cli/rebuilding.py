@@ -62,7 +62,7 @@ class Rebuilding:
     _watching: asyncio.Task[None] | None = None
 
     async def first(self, station: Station) -> None:
-        """Begin to watch it, and install it for the first time. One that is broken may still be repaired; no plugin at all may not.
+        """Begin to watch it, and install it for the first time. One that is broken may still be repaired.
 
         Raises:
             NotAPlugin: There is no manifest.
@@ -73,14 +73,14 @@ class Rebuilding:
 
     async def follow(self, station: Station) -> None:
         """Rebuild on every save and show the log, until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._rebuild_on_save(station))
-                group.create_task(self._show_log(station))
-        finally:
-            if self._watching is not None:
-                self._watching.cancel()
-                await asyncio.wait([self._watching])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_watching())
+            group.create_task(self._rebuild_on_save(station))
+            group.create_task(self._show_log(station))
+
+    async def _keep_watching(self) -> None:
+        if self._watching is not None:
+            await self._watching
 
     async def _watch(self, station: Station) -> None:
         sources = SourceFilter(station.host.home.root)

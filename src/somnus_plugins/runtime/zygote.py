@@ -232,6 +232,7 @@ class Zygote:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         if not self._hello.done():
+            self._hello.add_done_callback(lambda done: done.exception())
             self._hello.set_exception(failure)
         births, self._births = self._births, {}
         for birth in births.values():

@@ -18,13 +18,17 @@ from somnus_plugins.store.files import make_directory, replace_file
 __all__ = ["HomeToken"]
 
 TOKEN_BYTES: Final = 32
-REMEDY: Final = "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token and keeps it in trust/token of the home."
+LOOK_AGAIN_S: Final = 0.5
+"""Seconds until the file is looked at again. A look costs more than everything else that a request is asked here."""
+REMEDY: Final = (
+    "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token, and it lies in trust/token of the home."
+)
 
 
 class HomeToken:
     """Reads the token where it is, makes it where it is not.
 
-    The file is looked at again at every use: a token that was replaced is no longer accepted, by any process.
+    The file is looked at again and again: half a second after a token was replaced, no process accepts it any more.
 
     Args:
         file: Its place; made readable by its owner only.
@@ -34,9 +38,12 @@ class HomeToken:
         self._file = file
         self._seen: tuple[int, int] | None = None
         self._token = b""
+        self._good_until = 0.0
 
     def value(self) -> bytes:
         """The token."""
+        if (now := time.monotonic()) < self._good_until:
+            return self._token
         try:
             found = os.stat(self._file)
         except FileNotFoundError:
@@ -50,6 +57,7 @@ class HomeToken:
                 f"{self._file} holds {len(self._token)} characters; a token has at least {TOKEN_BYTES}",
                 remedy="Remove the file; the next start makes a new one.",
             )
+        self._good_until = now + LOOK_AGAIN_S
         return self._token
 
     def admits(self, bearer: bytes) -> bool:

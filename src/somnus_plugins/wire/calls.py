@@ -146,8 +146,8 @@ class Exchange:
         return self._call.inbox
 
     async def result(self) -> msgspec.Raw:
-        """Wait for the end of the call; raises as `Calls.request` does."""
-        return await asyncio.shield(self._call.future)
+        """Wait for the end of the call; raises as `Calls.request` does. Whoever waits must be the only one."""
+        return await self._call.future
 
     def cancel(self) -> None:
         """The answer is no longer wanted; the callee is told."""

@@ -81,7 +81,7 @@ def test_a_save_is_served_and_a_broken_one_is_not(somnus: Command) -> None:
     assert (first["ok"], first["plugin"]["word"]) == (True, "running")
     assert (broken["ok"], broken["error"]["code"]) == (False, "invalid_plugin")
     assert kept["text"] == "Hello Ann"
-    assert sorted(mended["changes"])[-2:] == ["added tool deny", "removed tool refuse"] or mended["changes"]
+    assert {"removed tool refuse", "added tool deny"} <= set(mended["changes"])
     assert mended["seconds"] > 0
     assert new["text"] == "Salut Ann"
     assert status == 0

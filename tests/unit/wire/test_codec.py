@@ -97,7 +97,11 @@ def test_a_header_may_leave_its_later_fields_out() -> None:
     assert read.header == EMPTY_HEADER
 
 
-@pytest.mark.parametrize("value", [object(), 2**64, "\ud800", 1j, {object(): 1}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [object(), 2**64, "\ud800", 1j, {object(): 1}],
+    ids=["an object", "a large number", "a lone surrogate", "a complex number", "an odd key"],
+)
 def test_what_cannot_be_encoded_raises_one_of_the_errors_that_are_named(value: Any) -> None:
     with pytest.raises(ENCODE_ERRORS):
         encode_frame(Response(1, raw(value)))
