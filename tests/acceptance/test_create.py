@@ -49,8 +49,11 @@ def test_check_accepts_it_without_a_finding(created: Path, tmp_path: Path) -> No
     assert found["id"] == "local/my-plugin"
 
 
-def test_it_is_typed_and_tidy_by_the_tools_own_defaults(created: Path, tmp_path: Path) -> None:
-    typed = run(created, "mypy", "--strict", "--cache-dir", str(tmp_path), ".")
+def test_it_is_typed_and_tidy_by_the_tools_own_defaults(
+    created: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+    typed = run(created, "mypy", "--strict", "--cache-dir", str(cache), ".")
     run(created, "ruff", "check", "--isolated", "--no-cache", ".")
     tidy = run(created, "ruff", "format", "--isolated", "--no-cache", "--check", ".")
 
@@ -76,7 +79,7 @@ def test_it_can_be_installed_and_called(created: Path, tmp_path: Path) -> None:
     run(tmp_path, "somnus_plugins", *home, "install", str(created), "--yes")
     info = json.loads(run(tmp_path, "somnus_plugins", *home, "info", "my-plugin", "--json").stdout)
 
-    assert info["id"] == "local/my-plugin"
+    assert (info["plugin"]["id"], info["plugin"]["state"]) == ("local/my-plugin", "asleep")
     assert (created / "contributions.json").is_file()
     if "statistics" in (created / "my_plugin" / "__init__.py").read_text():
         done = run(tmp_path, "somnus_plugins", *home, "call", "my-plugin", "statistics", "text=one two", "--json")

@@ -55,8 +55,9 @@ def test_its_own_tests_pass(example: Path) -> None:
 
 
 @each_example
-def test_it_is_typed_and_tidy(example: Path, tmp_path: Path) -> None:
-    assert "no issues found" in run(example, "mypy", "--strict", "--cache-dir", str(tmp_path), ".")
+def test_it_is_typed_and_tidy(example: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+    assert "no issues found" in run(example, "mypy", "--strict", "--cache-dir", str(cache), ".")
     run(ROOT, "ruff", "check", "--no-cache", str(example))
     assert "would" not in run(ROOT, "ruff", "format", "--no-cache", "--check", str(example))
 

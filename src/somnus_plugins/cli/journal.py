@@ -13,7 +13,7 @@ import msgspec
 from somnus_plugins.cli import terminal
 from somnus_plugins.errors import UnknownPlugin
 from somnus_plugins.host.home import Home
-from somnus_plugins.host.registry import Registry
+from somnus_plugins.host.registry import Entry, Registry
 from somnus_plugins.runtime.logs import LogLine
 from somnus_plugins.trust.ids import PluginId
 
@@ -39,8 +39,7 @@ def log_file(home: Home, name: str) -> Path:
         UnknownPlugin: There is none.
     """
     entries = Registry(home.registry).entries()
-    named = [each.id for each in entries if name in (each.id, each.mount)]
-    named = named or [each.id for each in entries if each.id.rpartition("/")[2] == name]
+    named = _named(entries, name)
     if len(named) == 1:
         return home.log(named[0])
     if "/" in name and (file := home.log(str(PluginId.parse(name)))).is_file():
@@ -48,6 +47,12 @@ def log_file(home: Home, name: str) -> Path:
     why = f"{len(named)} plugins are called {name!r}" if named else f"no plugin {name!r} is installed"
     known = ", ".join(sorted(each.mount for each in entries)[:20]) or "none"
     raise UnknownPlugin(f"{why}; installed are: {known}", remedy="`somnus-plugins list` shows ids and mounts.")
+
+
+def _named(entries: list[Entry], name: str) -> list[str]:
+    """Ids of the plugins that may be meant: one by id or mount, else all of this name."""
+    exact = [each.id for each in entries if name in (each.id, each.mount)]
+    return exact or [each.id for each in entries if each.id.rpartition("/")[2] == name]
 
 
 def newest(file: Path, count: int, *, rotated: int = 0) -> list[LogLine]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from somnus_plugins.host.views import Plan, PluginDetail, PluginView
+    from somnus_plugins.host.views import PermissionLine, Plan, PluginDetail, PluginView
 
 __all__ = ["confinement", "masked", "show_changes", "show_detail", "show_plan", "show_settings", "show_state", "sizes"]
 
@@ -114,10 +114,11 @@ def _tools(tools: Any) -> Table:
     table.add_column(overflow="fold")
     for tool in tools:
         marks = [word for key, word in (("streams", "streams"), ("read_only", "read only")) if tool.get(key)]
-        head = Text.assemble(terminal.text(tool["name"], "bold"), " ", terminal.text(_usage(tool), "cyan"))
+        parts = [terminal.text(tool["name"], "bold"), terminal.text(_usage(tool), "cyan")]
+        head = Text(" ").join(part for part in parts if part)
         table.add_row(head.append(f"  {', '.join(marks)}" if marks else "", "dim"))
         if words := tool.get("description", "").strip():
-            table.add_row(Text("  ").append_text(terminal.text(words.partition("\n")[0], "dim")))
+            table.add_row(terminal.indented(terminal.text(words.partition("\n")[0], "dim")))
     return table
 
 
@@ -130,6 +131,7 @@ def _usage(tool: Mapping[str, Any]) -> str:
     words = [
         (f"{key}=<{allowed_values(each, schema)}>", key in required) for key, each in properties(schema, schema).items()
     ]
+    words.sort(key=lambda pair: not pair[1])
     return " ".join(word if needed else f"[{word}]" for word, needed in words)
 
 
@@ -151,16 +153,34 @@ def _permissions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     own = manifest.get("tool", {}).get("somnus", {})
     for table, note in (("permissions", ""), ("optional_permissions", "when it asks")):
         for key, value in own.get(table, {}).items():
-            if not _is_nothing(value):
-                shown = value if isinstance(value, str) else terminal.json_text(value)
-                yield f"{key} = {shown}", note
+            for line in _allowed(key, value):
+                yield line, note
 
 
-def _is_nothing(value: Any) -> bool:
-    """Whether a permission allows nothing."""
+def _allowed(key: str, value: Any) -> Iterator[str]:
+    """What a permission allows, a line for each part; none for a part that allows nothing."""
     if isinstance(value, dict):
-        return all(map(_is_nothing, value.values()))
-    return value in (False, "none", [], "")
+        for name, part in value.items():
+            yield from _allowed(f"{key}.{name}", part)
+    elif isinstance(value, list):
+        if value:
+            yield f"{key} = {', '.join(map(str, value))}"
+    elif value is True:
+        yield key
+    elif value not in (False, "none", ""):
+        yield f"{key} = {value}"
+
+
+def _planned(line: PermissionLine) -> Iterator[str]:
+    """The same of a plan, which holds all but words as JSON."""
+    import msgspec
+
+    try:
+        value = msgspec.json.decode(line.value)
+    except (msgspec.DecodeError, RecursionError):
+        value = line.value
+    for each in _allowed(line.key, value):
+        yield f"{each} (when it asks)" if line.optional else each
 
 
 def masked(schema: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,7 +233,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     if plan.description:
         console.print(terminal.text(plan.description))
     console.print()
-    permissions = [f"{each.key} = {each.value}{' (when it asks)' * each.optional}" for each in plan.permissions]
+    permissions = [line for each in plan.permissions for line in _planned(each)]
     facts = [
         ("from", plan.directory),
         ("ring", plan.ring),

@@ -98,6 +98,7 @@ class PluginUnderTest:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
         self._lines: list[LogLine] = []
+        self._ended = False
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -312,7 +313,8 @@ class PluginUnderTest:
         await self._run(instance.awake(runtime.start_timeout_s + runtime.prepare_timeout_s))
 
     async def close(self) -> None:
-        """End it in order. The fixtures do this after the test."""
+        """End it in order, for good. The fixtures do this after the test."""
+        self._ended = True
         if self._http is not None:
             await self._http.aclose()
         instance, self._instance = self._instance, None
@@ -331,6 +333,10 @@ class PluginUnderTest:
 
     async def _started(self) -> Instance:
         """The host's side of it; the first call wakes it."""
+        if self._ended:
+            raise UsageError(
+                "the plugin has ended with its test", remedy="Fixtures use it before the test; `sleep` only pauses it."
+            )
         self._refuse_other_loop()
         if self._instance is None:
             self._instance = await self._run(self._make())

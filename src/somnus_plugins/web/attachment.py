@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from somnus_plugins.errors import UsageError
 from somnus_plugins.pages.assets import Assets
+from somnus_plugins.pages.hosts import HostGuard
 from somnus_plugins.pages.rendering import STATIC, Pages
 from somnus_plugins.web.api import AdminApi
-from somnus_plugins.web.entrance import Entrance
+from somnus_plugins.web.entrance import Entrance, Shortcut
 from somnus_plugins.web.login import dependency_login
 from somnus_plugins.web.openapi import DocumentMerger
 from somnus_plugins.web.page import FirstPage
@@ -67,7 +69,8 @@ def attach(host: ServedHost, app: FastAPI, *, prefix: str = "/plugins", user: An
     app.router.routes.append(
         FirstPage(app, prefix, api_prefix, ASSETS, PAGES, hosts=entrance.hosts, signs_in=admin is None)
     )
-    app.router.lifespan_context = _with_host(host, entrance, app.router.lifespan_context)
+    shorten = partial(_shorten, app, entrance) if user is None else _nothing
+    app.router.lifespan_context = _with_host(host, entrance, app.router.lifespan_context, shorten)
     merger = DocumentMerger(
         app.openapi,
         lambda: entrance.catalogue,
@@ -79,7 +82,7 @@ def attach(host: ServedHost, app: FastAPI, *, prefix: str = "/plugins", user: An
     app.openapi = merger  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def _with_host(host: ServedHost, entrance: Entrance, inner: Lifespan) -> Lifespan:
+def _with_host(host: ServedHost, entrance: Entrance, inner: Lifespan, begin: Callable[[], None]) -> Lifespan:
     """The application's lifespan inside the host's, unless the host was started by somebody else."""
 
     @asynccontextmanager
@@ -88,6 +91,7 @@ def _with_host(host: ServedHost, entrance: Entrance, inner: Lifespan) -> Lifespa
         if ours:
             await host.start()
         entrance.take(host.catalogue)
+        begin()
         try:
             async with inner(app) as state:
                 yield state
@@ -97,3 +101,14 @@ def _with_host(host: ServedHost, entrance: Entrance, inner: Lifespan) -> Lifespa
                 entrance.take(host.catalogue)
 
     return lifespan
+
+
+def _shorten(app: FastAPI, entrance: Entrance) -> None:
+    stack = app.middleware_stack
+    kinds: set[Any] = {each.cls for each in app.user_middleware}
+    if stack is not None and kinds <= {HostGuard} and not isinstance(stack, Shortcut):
+        app.middleware_stack = Shortcut(entrance, stack)
+
+
+def _nothing() -> None:
+    return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from somnus_plugins.host.catalogue import Catalogue, Listing
     from somnus_plugins.web.served import ServedHost
 
-__all__ = ["Arrival", "Entrance", "Login", "below"]
+__all__ = ["Arrival", "Entrance", "Login", "Shortcut", "below"]
 
 ASSETS: Final = "assets"
 """Stands where a mount does; no plugin may be called so."""
@@ -111,7 +111,8 @@ class Entrance(BaseRoute):
     ) -> None:
         self.path_format = prefix
         self._host = host
-        self._below = prefix + "/"
+        self.plugins_below = prefix + "/"
+        """What the paths of all plugins begin with."""
         self._api_below = api_prefix + "/"
         self._api = api
         self._assets = assets
@@ -131,7 +132,7 @@ class Entrance(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the request is for us."""
         path = below(scope)
-        ours = path.startswith((self._below, self._api_below))
+        ours = path.startswith((self.plugins_below, self._api_below))
         return (Match.FULL if ours else Match.NONE), {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
@@ -146,8 +147,8 @@ class Entrance(BaseRoute):
             await send_problem(scope, send, self.hosts.problem(host))
             return
         path = below(scope)
-        if path.startswith(self._below):
-            mount, _, rest = path[len(self._below) :].partition("/")
+        if path.startswith(self.plugins_below):
+            mount, _, rest = path[len(self.plugins_below) :].partition("/")
             listing = self.catalogue.mounts.get(mount) or self._look_again(mount)
             if listing is not None:
                 arrival = Arrival(self._host, listing, inbound, rest, self._idle_s)
@@ -199,6 +200,30 @@ class Entrance(BaseRoute):
             await send_problem(scope, send, Problem.http(HTTPStatus.NOT_FOUND, "not_found", f"there is no {name!r}"))
         else:
             await send_whole(send, 200, asset.media_type, asset.body, ASSET_HEADERS)
+
+
+class Shortcut:
+    """Stands before an application's middleware and hands requests for the entrance to it at once.
+
+    Only where the application has no middleware of its own and the token is what lets people in: then nothing in
+    between would do anything but cost time.
+
+    Args:
+        entrance: Takes its requests.
+        inner: Takes all others.
+    """
+
+    __slots__ = ("_entrance", "_inner")
+
+    def __init__(self, entrance: Entrance, inner: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._entrance = entrance
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and below(scope).startswith(self._entrance.plugins_below):
+            await self._entrance.handle(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
 
 
 def _no_route(scope: Scope, listing: Listing, rest: str) -> Problem:

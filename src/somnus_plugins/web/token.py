@@ -21,7 +21,7 @@ TOKEN_BYTES: Final = 32
 LOOK_AGAIN_S: Final = 0.5
 """Seconds until the file is looked at again. A look costs more than everything else that a request is asked here."""
 REMEDY: Final = (
-    "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints the token, and it lies in trust/token of the home."
+    "Send `Authorization: Bearer <token>`; `somnus-plugins serve` prints it, and it lies in trust/token of the home."
 )
 
 

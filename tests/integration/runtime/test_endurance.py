@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.anyio
 
 CYCLES = 1_000 if VERIFY else 60
-HOSTS = 100 if VERIFY else 6
+HOSTS = 100 if VERIFY else 3
 GROWTH_KB = 1_500
 """Resident memory that may come on top of the first cycles': allocators keep some, a leak of one page a cycle more."""
 PLUGIN = """

@@ -80,7 +80,12 @@ PLAN = Plan(
     description="Finds notes.",
     trust="local",
     sandbox_level="none",
-    permissions=(PermissionLine(key="memory", value="write"), PermissionLine(key="network", value="*", optional=True)),
+    permissions=(
+        PermissionLine(key="memory", value="write"),
+        PermissionLine(key="files", value='{"read":["{config.folder}","/b"],"write":[]}'),
+        PermissionLine(key="ui", value="true"),
+        PermissionLine(key="network", value='["*"]', optional=True),
+    ),
     adds=("added tool search", "removed route GET /old", "changed settings limit: default"),
     warnings=("warning: tests: There are no tests.",),
     unset=("folder",),
@@ -163,6 +168,8 @@ def test_a_plan_says_what_changes_and_what_it_may_do() -> None:
 
     assert lines[0] == "somnus/notes as n: update 1.1 → 1.2"
     assert "may memory = write" in lines
+    assert "files.read = {config.folder}, /b" in lines
+    assert "ui" in lines
     assert "network = * (when it asks)" in lines
     assert "needs a value for folder" in lines
     assert lines[-4:] == [

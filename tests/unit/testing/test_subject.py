@@ -155,6 +155,15 @@ async def test_what_it_adds_is_known_once_it_has_started(plugin_factory: PluginF
         assert {route.path for route in garden.contributions.routes} >= {"/plants/{name}", "/talk"}
 
 
+async def test_once_it_has_ended_it_is_not_started_again_and_its_log_stays(garden: PluginUnderTest) -> None:
+    async with garden:
+        assert len(garden.logs) == 1
+
+    with pytest.raises(UsageError, match="has ended"):
+        await garden.call("sow", {"count": 1})
+    assert [line.message for line in garden.logs] == ["the garden is open"]
+
+
 async def test_its_data_is_its_own_and_there_before_it_starts(
     plugin_factory: PluginFactory, garden_directory: Path, garden: PluginUnderTest
 ) -> None:

@@ -36,7 +36,7 @@ HIT = """<li><a href="{link}"><strong>{title}</strong></a> <small>{path}:{line}<
 <br><small>{heading}</small><br>{snippet}</li>"""
 
 
-def search_page(query: str, matches: Iterable[Match], documents: int, folder: str) -> str:
+def search_page(query: str, matches: Iterable[Match], documents: int, folder: str, root: str) -> str:
     """The page as HTML.
 
     Args:
@@ -44,10 +44,11 @@ def search_page(query: str, matches: Iterable[Match], documents: int, folder: st
         matches: What was found.
         documents: How many there are.
         folder: Name of the folder.
+        root: Path of the plugin's routes.
     """
     hits = [
         HIT.format(
-            link=escape("documents/" + quote(match.path)),
+            link=escape(f"{root}/documents/{quote(match.path)}"),
             title=escape(match.title),
             path=escape(match.path),
             line=match.line,

@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, DirectoryPath, Field
 
@@ -195,10 +195,11 @@ class Documents(Plugin):
     # -- for people --------------------------------------------------------------------------------------------------
 
     @get("/", response_class=HTMLResponse, include_in_schema=False)
-    def page(self, q: Annotated[str, Field(max_length=500)] = "") -> str:
+    def page(self, request: Request, q: Annotated[str, Field(max_length=500)] = "") -> str:
         """A page to search by hand."""
         matches = self._index.search(q, 20) if q else []
-        return search_page(q, matches, self._index.count()[0], Path(self.config.folder).name)
+        root = request.scope["root_path"]  # where the host has mounted the plugin
+        return search_page(q, matches, self._index.count()[0], self.config.folder.name, root)
 
 
 def _listed(document: Listed) -> Document:

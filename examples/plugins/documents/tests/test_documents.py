@@ -212,6 +212,7 @@ async def test_the_page_shows_hits_and_lets_no_document_write_markup(plugin: Plu
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "<i>" not in page
+    assert 'href="/plugins/documents/documents/evil.md"' in page
     assert "4 documents" in (await plugin.http.get("/")).text
 
 

@@ -23,7 +23,7 @@ def run(scene: Scene) -> None:
 
 def _show(console: Console, scene: Scene, found: list[PluginView]) -> None:
     if not found:
-        console.print(terminal.text(f"No plugins in {scene.root} yet.", "bold"))
+        console.print(terminal.text(f"No plugins in {scene.root} yet.", "bold"), soft_wrap=True)
         console.print("`somnus create --name MyPlugin --type tool_integration` writes one,")
         console.print("`somnus install DIRECTORY` installs it.")
         return

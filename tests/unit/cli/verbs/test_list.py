@@ -15,6 +15,6 @@ def test_without_a_home_the_list_is_empty_and_says_how_to_begin(somnus: Somnus, 
 
     assert (person.status, program.status) == (0, 0)
     assert program.document == []
-    assert f"No plugins in {tmp_path / '.somnus'} yet." in " ".join(person.out.split())
+    assert f"No plugins in {tmp_path / '.somnus'} yet." in person.out
     assert "somnus install DIRECTORY" in person.out
     assert not (tmp_path / ".somnus").exists()
