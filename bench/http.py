@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measure import Row, median
+from bench.measure import Row, median, run_on
 from bench.plugins import write_echo
 from somnus_plugins import PluginHost
 from somnus_plugins.web.server import home_token
 
-REQUESTS = 4_000
+REQUESTS = 3_000
 CONNECTIONS = 32
 ROUNDS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -87,7 +87,7 @@ async def _load(port: int, path: str, token: str, count: int) -> None:
 
 def _per_request_us(server: Server, path: str, token: str, pids: list[int]) -> list[float]:
     before = [_processor_s(pid) for pid in pids]
-    asyncio.run(_load(server.port, path, token, REQUESTS))
+    run_on("uvloop", _load(server.port, path, token, REQUESTS))
     return [(_processor_s(pid) - was) / REQUESTS * 1e6 for pid, was in zip(pids, before, strict=True)]
 
 
@@ -111,8 +111,8 @@ def rows(scratch: Path) -> list[Row]:
     server = Server(home)
     try:
         _wait_for(server.port)
-        asyncio.run(_load(server.port, "/plugins/echo/echo?q=x", token, 200))
-        asyncio.run(_load(server.port, "/echo?q=x", token, 200))
+        run_on("uvloop", _load(server.port, "/plugins/echo/echo?q=x", token, 200))
+        run_on("uvloop", _load(server.port, "/echo?q=x", token, 200))
         pids = [server.host_pid, asyncio.run(_worker_pid(home))]
         own: list[float] = []
         hosts: list[float] = []

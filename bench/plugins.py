@@ -17,6 +17,9 @@ publisher = "bench"
 type = "tool_integration"
 entry = "echo:Echo"
 api = ">=1,<2"
+
+[tool.somnus.limits]
+concurrency = 64
 """
 
 CODE = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -283,12 +283,15 @@ class LocalConversation:
         self._instance = instance
         self._worker = worker
         self._exchange = exchange
+        self._items = aiter(exchange)
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[msgspec.Raw]:
+    def __aiter__(self) -> LocalConversation:
+        return self
+
+    async def __anext__(self) -> msgspec.Raw:
         try:
-            async for item in self._exchange:
-                yield item
+            return await self._items.__anext__()
         except WireError as error:
             raise await self._instance.explained(self._worker, error) from error
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem
+from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem
 
 __all__ = ["AllowedHosts", "HostGuard"]
 
@@ -52,10 +52,10 @@ class AllowedHosts:
         name = _without_port(host.decode("latin-1").lower()).removesuffix(".")
         return name in self._names or (bool(self._below) and name.endswith(self._below))
 
-    def problem(self, host: bytes | None) -> Problem:
+    def problem(self, host: bytes | None) -> HttpProblem:
         """What is answered instead."""
         shown = (host or b"").decode("latin-1")[:255]
-        return Problem.http(
+        return HttpProblem.http(
             HTTPStatus.MISDIRECTED_REQUEST,
             "unknown_host",
             f"the request is for {shown!r}; answered are: {', '.join(sorted(self._names))}",

@@ -12,7 +12,7 @@ import msgspec
 from somnus_plugins.errors import NotReady, NotSignedIn, Overloaded, SomnusError, TemporaryError
 from somnus_plugins.pages.headers import API_HEADERS
 
-__all__ = ["MEDIA_TYPE", "PROBLEM_SCHEMA", "Problem", "Receive", "Scope", "Send", "send_problem", "send_whole"]
+__all__ = ["MEDIA_TYPE", "PROBLEM_SCHEMA", "HttpProblem", "Receive", "Scope", "Send", "send_problem", "send_whole"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,7 +41,7 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
 """JSON Schema of a problem's body."""
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class HttpProblem(msgspec.Struct, frozen=True, kw_only=True):
     """One answer that is an error.
 
     It also carries what has no class in the error tree because only HTTP knows it: a method that is not allowed, a body
@@ -58,7 +58,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Sent with it, besides its own."""
 
     @classmethod
-    def of(cls, error: SomnusError) -> Problem:
+    def of(cls, error: SomnusError) -> HttpProblem:
         """The problem that an error of the tree is."""
         title = (type(error).__doc__ or type(error).__name__).splitlines()[0].rstrip(".")
         return cls(
@@ -79,7 +79,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         detail: str,
         remedy: str = "",
         headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> Problem:
+    ) -> HttpProblem:
         """A problem of the protocol itself."""
         return cls(status=status.value, code=code, title=status.phrase, detail=detail, remedy=remedy, headers=headers)
 
@@ -121,7 +121,7 @@ async def send_whole(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_problem(scope: Scope, send: Send, problem: Problem) -> None:
+async def send_problem(scope: Scope, send: Send, problem: HttpProblem) -> None:
     """Answer a request or refuse a WebSocket with a problem.
 
     A server without the extension for answers to WebSocket handshakes closes with 1008 instead, which clients see as

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final
 
 from somnus_plugins.pages.hosts import AllowedHosts
-from somnus_plugins.pages.problems import Problem
+from somnus_plugins.pages.problems import HttpProblem
 
 __all__ = [
     "COOKIE",
@@ -78,7 +78,7 @@ def cookie_value(header: bytes, name: str = COOKIE) -> str:
     return ""
 
 
-def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Problem | None:
+def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> HttpProblem | None:
     """Refuse what a browser sent with somebody's cookie although none of our own pages asked for it.
 
     1. Where the browser says who asked (`Sec-Fetch-Site`), it must be our own page, also for reading: the page of a
@@ -100,7 +100,7 @@ def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Proble
         fine = method in SAFE_METHODS or b"x-somnus-csrf" in noted
     if fine:
         return None
-    return Problem.http(
+    return HttpProblem.http(
         HTTPStatus.FORBIDDEN,
         "cross_site",
         "the request carries a session, and no page of this server sent it",
@@ -108,7 +108,7 @@ def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Proble
     )
 
 
-def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: AllowedHosts) -> Problem | None:
+def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: AllowedHosts) -> HttpProblem | None:
     """Refuse what the page of somebody else sent with the cookies of an application's own login.
 
     Milder than `cross_site`, because an application may well stand on several of the allowed hosts: what is refused is
@@ -127,7 +127,7 @@ def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: 
         return None
     if origin == _own_origin(scheme, noted.get(b"host", b"")) or hosts.names(origin.partition(b"://")[2]):
         return None
-    return Problem.http(
+    return HttpProblem.http(
         HTTPStatus.FORBIDDEN,
         "cross_site",
         f"the request carries cookies, and a page of {origin.decode('latin-1')[:200]!r} sent it",

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from somnus_plugins.errors import InvalidInput, NotSignedIn, SomnusError
 from somnus_plugins.host.operations import OPERATIONS
 from somnus_plugins.pages.headers import API_HEADERS
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem
+from somnus_plugins.pages.problems import MEDIA_TYPE, HttpProblem, Receive, Scope, Send, send_problem
 from somnus_plugins.pages.sessions import expired_cookie, session_cookie
-from somnus_plugins.web.gates import Area, Gate, Way, ways
+from somnus_plugins.web.gates import Area, Clearance, Way, ways
 from somnus_plugins.web.inbound import Inbound
 from somnus_plugins.web.token import HomeToken
 from somnus_plugins.web.tools import read_body, read_object
@@ -35,14 +35,6 @@ NO_CONTENT: Final = 204
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Refused(Exception):
-    """Ends a request with a problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
-
-
 class AdminApi:
     """An ASGI application below one prefix.
 
@@ -58,13 +50,13 @@ class AdminApi:
         self._host = host
         self._token = token
         self._by_token = admin is None
-        guard = admin if admin is not None else Depends(self._require_token)
+        guards = [] if admin is None else [Depends(admin) if callable(admin) else admin]
         self._router = APIRouter(dependency_overrides_provider=app, redirect_slashes=False, default=self._nothing_here)
         for way in ways(Area.API):
             path = prefix + way.path.replace("{plugin}", "{plugin:path}")
             endpoint = self._operation(way) if way.operation else self._session(way)
-            guards = [] if way.gate is Gate.PUBLIC else [guard]
-            self._router.add_api_route(path, endpoint, methods=[way.method], dependencies=guards, response_model=None)
+            asked = [] if way.gate is Clearance.PUBLIC else guards
+            self._router.add_api_route(path, endpoint, methods=[way.method], dependencies=asked, response_model=None)
 
     @property
     def routes(self) -> list[Any]:
@@ -74,23 +66,16 @@ class AdminApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._router(scope, receive, send)
-        except Refused as refused:
-            await send_problem(scope, send, refused.problem)
         except SomnusError as error:
-            await send_problem(scope, send, Problem.of(error))
+            await send_problem(scope, send, HttpProblem.of(error))
         except HTTPException as error:
             headers = tuple((k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items())
-            problem = Problem.http(HTTPStatus(error.status_code), "not_allowed", str(error.detail), headers=headers)
+            problem = HttpProblem.http(HTTPStatus(error.status_code), "not_allowed", str(error.detail), headers=headers)
             await send_problem(scope, send, problem)
 
     async def _nothing_here(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        raise Refused(Problem.http(HTTPStatus.NOT_FOUND, "not_found", f"nothing stands at {path}"))
-
-    async def _require_token(self, request: Request) -> None:
-        refusal = self._token.refusal(request.method, request.url.scheme, Inbound(request.scope).noted)
-        if refusal is not None:
-            raise Refused(refusal)
+        problem = HttpProblem.http(HTTPStatus.NOT_FOUND, "not_found", f"nothing stands at {scope['path']}")
+        await send_problem(scope, send, problem)
 
     # -- endpoints ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +83,13 @@ class AdminApi:
         kind = OPERATIONS[way.operation].arguments
 
         async def serve(request: Request) -> Response:
+            if self._by_token:
+                refusal = self._token.refusal(request.method, request.url.scheme, Inbound(request.scope).noted)
+                if refusal is not None:
+                    return _told(refusal)
             given = await _given(request)
+            if isinstance(given, HttpProblem):
+                return _told(given)
             if request.method in ("GET", "DELETE"):
                 given = _from_texts(given, kind)
             answer = await self._host.operate(way.operation, **way.arguments(given))
@@ -113,7 +104,10 @@ class AdminApi:
     async def _sign_in(self, request: Request) -> Response:
         if not self._by_token:
             raise NotSignedIn("this application has a login of its own", remedy="Sign in to the application.")
-        token = (await _given(request)).get("token")
+        given = await _given(request)
+        if isinstance(given, HttpProblem):
+            return _told(given)
+        token = given.get("token")
         if not isinstance(token, str) or not self._token.admits(token.strip().encode("utf-8", "replace")):
             raise NotSignedIn("this is not the token of the home", remedy="`somnus-plugins serve` prints it.")
         cookie = session_cookie(self._token.new_session(), secure=request.url.scheme == "https")
@@ -127,19 +121,24 @@ def _json(answer: Any) -> Response:
     return _with(Response(msgspec.json.encode(answer), media_type="application/json"))
 
 
+def _told(problem: HttpProblem) -> Response:
+    made = Response(problem.body(), problem.status, media_type=MEDIA_TYPE.decode())
+    return _with(made, *problem.headers)
+
+
 def _with(response: Response, *more: tuple[bytes, bytes]) -> Response:
     response.raw_headers.extend((*API_HEADERS, *more))
     return response
 
 
-async def _given(request: Request) -> dict[str, Any]:
-    """Everything a request says: the body's keys, over the query's, under the path's."""
+async def _given(request: Request) -> dict[str, Any] | HttpProblem:
+    """Everything a request says: the path's keys, else the body's, else the query's; a problem where it is too much."""
     given: dict[str, Any] = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
     if request.method not in ("GET", "DELETE"):
         length = request.headers.get("content-length", "")
         body = await read_body(request.receive, int(length) if length.isdigit() else 0, BODY_MAX_BYTES)
-        if isinstance(body, Problem):
-            raise Refused(body)
+        if isinstance(body, HttpProblem):
+            return body
         given |= read_object(body or b"")
     return given | request.path_params
 

@@ -16,7 +16,7 @@ from somnus_plugins.errors import HostNotRunning, UnknownPlugin
 from somnus_plugins.pages.assets import Assets
 from somnus_plugins.pages.headers import ASSET_HEADERS
 from somnus_plugins.pages.hosts import AllowedHosts
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem, send_whole
+from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem, send_whole
 from somnus_plugins.pages.sessions import foreign_page
 from somnus_plugins.web.inbound import Inbound
 from somnus_plugins.web.sockets import SocketVisit
@@ -114,7 +114,7 @@ class Entrance(BaseRoute):
         self.plugins_below = prefix + "/"
         """What the paths of all plugins begin with."""
         self._api_below = api_prefix + "/"
-        self._api = api
+        self.api = api
         self._assets = assets
         self._token = token
         self._login = login
@@ -160,7 +160,7 @@ class Entrance(BaseRoute):
         elif (refusal := self._foreign(scope, inbound)) is not None:
             await send_problem(scope, send, refusal)
         else:
-            await self._api(scope, receive, send)
+            await self.api(scope, receive, send)
 
     # -- plugins -----------------------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Entrance(BaseRoute):
         else:
             await self._login(scope, receive, send, arrival)
 
-    def _foreign(self, scope: Scope, inbound: Inbound) -> Problem | None:
+    def _foreign(self, scope: Scope, inbound: Inbound) -> HttpProblem | None:
         return foreign_page(scope.get("method") or "WEBSOCKET", scope["scheme"], inbound.noted, self.hosts)
 
     def _look_again(self, mount: str) -> Listing | None:
@@ -188,16 +188,18 @@ class Entrance(BaseRoute):
         self.catalogue = self._host.catalogue if self._host.catalogue.revision else self.catalogue
         return self.catalogue.mounts.get(mount)
 
-    def _unknown(self, mount: str) -> Problem:
+    def _unknown(self, mount: str) -> HttpProblem:
         if self._host.role == "stopped":
             error = HostNotRunning("the host is not running", remedy="Serve the application with its lifespan.")
-            return Problem.of(error)
-        return Problem.of(UnknownPlugin(f"no plugin is served as {mount[:100]!r}"))
+            return HttpProblem.of(error)
+        return HttpProblem.of(UnknownPlugin(f"no plugin is served as {mount[:100]!r}"))
 
     async def _asset(self, scope: Scope, send: Send, name: str) -> None:
         asset = self._assets.find(name)
         if asset is None or scope.get("method") not in GET_OR_HEAD:
-            await send_problem(scope, send, Problem.http(HTTPStatus.NOT_FOUND, "not_found", f"there is no {name!r}"))
+            await send_problem(
+                scope, send, HttpProblem.http(HTTPStatus.NOT_FOUND, "not_found", f"there is no {name!r}")
+            )
         else:
             await send_whole(send, 200, asset.media_type, asset.body, ASSET_HEADERS)
 
@@ -226,16 +228,16 @@ class Shortcut:
             await self._inner(scope, receive, send)
 
 
-def _no_route(scope: Scope, listing: Listing, rest: str) -> Problem:
+def _no_route(scope: Scope, listing: Listing, rest: str) -> HttpProblem:
     """A plugin without routes is not woken to say so."""
     name = rest.removeprefix(TOOLS)
     if rest.startswith(TOOLS) and any(tool.name == name for tool in listing.contributions.tools):
-        return Problem.http(
+        return HttpProblem.http(
             HTTPStatus.METHOD_NOT_ALLOWED,
             "method_not_allowed",
             f"{name} is a tool: it is called with POST and a JSON object",
             headers=((b"allow", b"POST"),),
         )
-    return Problem.http(
+    return HttpProblem.http(
         HTTPStatus.NOT_FOUND, "not_found", f"{listing.id} has no routes; nothing stands at {scope['path']}"
     )

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from somnus_plugins.errors import ConsentRequired, InvalidInput
 
-__all__ = ["WAYS", "Area", "Gate", "Way", "ways"]
+__all__ = ["WAYS", "Area", "Clearance", "Way", "ways"]
 
 Given = dict[str, Any]
 
 
-class Gate(enum.StrEnum):
+class Clearance(enum.StrEnum):
     """Who passes."""
 
     PUBLIC = "public"
@@ -76,7 +76,7 @@ class Way:
     """`*` for all, WebSockets included."""
     path: str
     """Below the area's prefix; `{plugin}` is an id or a mount."""
-    gate: Gate
+    gate: Clearance
     area: Area = Area.API
     operation: str = ""
     """Of `host.operations`; empty where the way is no operation."""
@@ -89,32 +89,32 @@ class Way:
 _PLUGIN: Final = "/plugins/{plugin}"
 
 WAYS: Final[tuple[Way, ...]] = (
-    Way("GET", "/", Gate.PUBLIC, Area.PAGE),
-    Way("GET", "/assets/{name}", Gate.PUBLIC, Area.PLUGINS),
-    Way("POST", "/{mount}/tools/{tool}", Gate.USER, Area.PLUGINS),
-    Way("*", "/{mount}/{path}", Gate.USER, Area.PLUGINS),
-    Way("POST", "/session", Gate.PUBLIC),
-    Way("DELETE", "/session", Gate.PUBLIC),
-    Way("GET", "/status", Gate.ADMIN, operation="status"),
-    Way("GET", "/plugins", Gate.ADMIN, operation="plugins"),
-    Way("POST", "/plans", Gate.ADMIN, operation="plan", arguments=_planned),
-    Way("POST", "/plans/apply", Gate.ADMIN, operation="apply", arguments=_agreed),
-    Way("POST", "/events", Gate.ADMIN, operation="publish"),
-    Way("GET", f"{_PLUGIN}/config", Gate.ADMIN, operation="config"),
+    Way("GET", "/", Clearance.PUBLIC, Area.PAGE),
+    Way("GET", "/assets/{name}", Clearance.PUBLIC, Area.PLUGINS),
+    Way("POST", "/{mount}/tools/{tool}", Clearance.USER, Area.PLUGINS),
+    Way("*", "/{mount}/{path}", Clearance.USER, Area.PLUGINS),
+    Way("POST", "/session", Clearance.PUBLIC),
+    Way("DELETE", "/session", Clearance.PUBLIC),
+    Way("GET", "/status", Clearance.ADMIN, operation="status"),
+    Way("GET", "/plugins", Clearance.ADMIN, operation="plugins"),
+    Way("POST", "/plans", Clearance.ADMIN, operation="plan", arguments=_planned),
+    Way("POST", "/plans/apply", Clearance.ADMIN, operation="apply", arguments=_agreed),
+    Way("POST", "/events", Clearance.ADMIN, operation="publish"),
+    Way("GET", f"{_PLUGIN}/config", Clearance.ADMIN, operation="config"),
     Way(
         "PATCH",
         f"{_PLUGIN}/config",
-        Gate.ADMIN,
+        Clearance.ADMIN,
         operation="configure",
         arguments=_merged,
         media_type="application/merge-patch+json",
     ),
-    Way("GET", f"{_PLUGIN}/logs", Gate.ADMIN, operation="logs"),
-    Way("POST", f"{_PLUGIN}/enable", Gate.ADMIN, operation="enable"),
-    Way("POST", f"{_PLUGIN}/disable", Gate.ADMIN, operation="disable"),
-    Way("POST", f"{_PLUGIN}/restart", Gate.ADMIN, operation="restart"),
-    Way("GET", _PLUGIN, Gate.ADMIN, operation="info"),
-    Way("DELETE", _PLUGIN, Gate.ADMIN, operation="uninstall"),
+    Way("GET", f"{_PLUGIN}/logs", Clearance.ADMIN, operation="logs"),
+    Way("POST", f"{_PLUGIN}/enable", Clearance.ADMIN, operation="enable"),
+    Way("POST", f"{_PLUGIN}/disable", Clearance.ADMIN, operation="disable"),
+    Way("POST", f"{_PLUGIN}/restart", Clearance.ADMIN, operation="restart"),
+    Way("GET", _PLUGIN, Clearance.ADMIN, operation="info"),
+    Way("DELETE", _PLUGIN, Clearance.ADMIN, operation="uninstall"),
 )
 
 

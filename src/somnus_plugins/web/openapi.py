@@ -15,7 +15,7 @@ import msgspec
 
 from somnus_plugins.host.operations import OPERATIONS
 from somnus_plugins.pages.problems import MEDIA_TYPE, PROBLEM_SCHEMA
-from somnus_plugins.web.gates import Area, Gate, Way, ways
+from somnus_plugins.web.gates import Area, Clearance, Way, ways
 from somnus_plugins.web.tools import FORMATS
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def admin_fragment(api_prefix: str, *, by_token: bool) -> Fragment:
     for way in ways(Area.API):
         made = _admin_operation(way, schemas, results[way]) if way in operations else _session_operation(way)
         item = paths.setdefault(api_prefix + way.path, {})
-        item[way.method.lower()] = made | (security if way.gate is not Gate.PUBLIC else {})
+        item[way.method.lower()] = made | (security if way.gate is not Clearance.PUBLIC else {})
     schemes: Document = {}
     if by_token:
         schemes = {SCHEME: {"type": "http", "scheme": "bearer", "description": "The token that `serve` prints."}}

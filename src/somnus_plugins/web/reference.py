@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["Entry", "Section", "sections", "type_name"]
+__all__ = ["OperationEntry", "Section", "sections", "type_name"]
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 DEPTH_MAX: Final = 4
@@ -24,7 +24,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     description: str
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class OperationEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One operation."""
 
     anchor: str
@@ -42,13 +42,13 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     description: str
-    entries: tuple[Entry, ...]
+    entries: tuple[OperationEntry, ...]
 
 
 def sections(document: Mapping[str, Any]) -> list[Section]:
     """The document, by tag: those that are described first, in their order, then the others."""
     described = {str(tag["name"]): str(tag.get("description") or "") for tag in document.get("tags", ())}
-    found: dict[str, list[Entry]] = {name: [] for name in described}
+    found: dict[str, list[OperationEntry]] = {name: [] for name in described}
     for path, item in document.get("paths", {}).items():
         for method in METHODS:
             if isinstance(item, dict) and isinstance(operation := item.get(method), dict):
@@ -61,8 +61,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
     ]
 
 
-def _entry(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _entry(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> OperationEntry:
+    return OperationEntry(
         anchor=str(operation.get("operationId") or f"{method}{path}").replace(" ", "-"),
         method=method.upper(),
         path=path,

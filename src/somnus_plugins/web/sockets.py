@@ -11,7 +11,7 @@ import msgspec
 
 from somnus_plugins.errors import HostError, InvalidResult, NotReady, SomnusError
 from somnus_plugins.host.core import Conversation, Terms
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem
+from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem
 from somnus_plugins.web.outbound import handshake_headers
 from somnus_plugins.web.visits import IdleTimer
 from somnus_plugins.wire.http import (
@@ -160,14 +160,14 @@ class SocketVisit:
 
     async def _fail(self, error: SomnusError) -> None:
         code = RESTARTING if isinstance(error, NotReady | HostError) else CLOSED_BY_ERROR
-        await self._end(code, error.message, Problem.of(error))
+        await self._end(code, error.message, HttpProblem.of(error))
 
-    async def _end(self, code: int, reason: str, problem: Problem | None = None) -> None:
+    async def _end(self, code: int, reason: str, problem: HttpProblem | None = None) -> None:
         """Close, or where it was never accepted, refuse; nothing where the client has left."""
         before, self._phase = self._phase, _Phase.CLOSED
         if before is _Phase.OPEN:
             cut = reason.encode("utf-8", "replace")[:REASON_MAX_BYTES].decode("utf-8", "ignore")
             await self._send({"type": "websocket.close", "code": code, "reason": cut})
         elif before is _Phase.CONNECTING:
-            refusal = Problem.http(HTTPStatus.FORBIDDEN, "refused", "the plugin does not take this connection")
+            refusal = HttpProblem.http(HTTPStatus.FORBIDDEN, "refused", "the plugin does not take this connection")
             await send_problem(self._scope, self._send, problem or refusal)

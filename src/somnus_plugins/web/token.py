@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from somnus_plugins.errors import NotSignedIn
-from somnus_plugins.pages.problems import Problem
+from somnus_plugins.pages.problems import HttpProblem
 from somnus_plugins.pages.sessions import cookie_value, cross_site, seal, unseal
 from somnus_plugins.store.files import make_directory, replace_file
 
@@ -68,7 +68,7 @@ class HomeToken:
         """A session that stands for the token until it ends or the token is replaced."""
         return seal(self.value(), time.time())
 
-    def refusal(self, method: str, scheme: str, noted: Mapping[bytes, bytes]) -> Problem | None:
+    def refusal(self, method: str, scheme: str, noted: Mapping[bytes, bytes]) -> HttpProblem | None:
         """Why a request may not pass; None where it may.
 
         Args:
@@ -89,5 +89,5 @@ class HomeToken:
             return self._not_signed_in("the request's session has ended")
         return cross_site(method, scheme, noted)
 
-    def _not_signed_in(self, detail: str) -> Problem:
-        return Problem.of(NotSignedIn(detail, remedy=REMEDY))
+    def _not_signed_in(self, detail: str) -> HttpProblem:
+        return HttpProblem.of(NotSignedIn(detail, remedy=REMEDY))

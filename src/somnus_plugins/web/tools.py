@@ -13,7 +13,7 @@ import msgspec
 from somnus_plugins.errors import InvalidInput, InvalidResult, SomnusError, UsageError
 from somnus_plugins.host.core import Terms
 from somnus_plugins.pages.headers import API_HEADERS
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem, send_whole
+from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem, send_whole
 from somnus_plugins.web.visits import too_large
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _json(value: Any) -> bytes:
         raise InvalidResult(f"the tool's result cannot be written as JSON: {error}") from error
 
 
-async def read_body(receive: Receive, announced: int, limit: int) -> bytes | Problem | None:
+async def read_body(receive: Receive, announced: int, limit: int) -> bytes | HttpProblem | None:
     """The whole body; a problem where it is too large, None where the client has left."""
     chunks: list[bytes] = []
     count, more = 0, announced <= limit
@@ -110,17 +110,17 @@ class ToolVisit:
         try:
             problem = await self._serve(host, listing, inbound, tool, user)
         except SomnusError as error:
-            problem = Problem.of(error)
+            problem = HttpProblem.of(error)
         if problem is not None:
             await send_problem(self._scope, self._send, problem)
 
     async def _serve(
         self, host: ServedHost, listing: Listing, inbound: Inbound, tool: str, user: str | None
-    ) -> Problem | None:
+    ) -> HttpProblem | None:
         noted = inbound.noted
         if not _is_json(noted.get(b"content-type", JSON)) and b"authorization" not in noted:
             # A form of another site can send any other type, and the browser adds its cookies.
-            return Problem.http(
+            return HttpProblem.http(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
                 "a tool takes a JSON object",

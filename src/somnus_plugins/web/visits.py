@@ -11,7 +11,7 @@ import msgspec
 
 from somnus_plugins.errors import InvalidResult, SomnusError
 from somnus_plugins.host.core import Conversation, Terms
-from somnus_plugins.pages.problems import Problem, Receive, Scope, Send, send_problem
+from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem
 from somnus_plugins.web.outbound import outbound_headers
 from somnus_plugins.wire.methods import HttpHead, HttpResponse
 
@@ -35,9 +35,9 @@ GONE: Final = "gone"
 IDLE: Final = "idle"
 
 
-def too_large(limit: int) -> Problem:
+def too_large(limit: int) -> HttpProblem:
     """The body exceeds what the plugin takes."""
-    return Problem.http(
+    return HttpProblem.http(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "body_too_large",
         f"the body is larger than the {limit} bytes this plugin takes",
@@ -97,7 +97,7 @@ class Visit:
         self._receive = receive
         self._send = send
         self._idle_s = idle_s
-        self._fault: Problem | str | None = None
+        self._fault: HttpProblem | str | None = None
         self._started = False
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
@@ -135,13 +135,13 @@ class Visit:
             finally:
                 await conversation.close()
         except SomnusError as error:
-            await self._explain(Problem.of(error))
+            await self._explain(HttpProblem.of(error))
         except msgspec.DecodeError as error:
-            await self._explain(Problem.of(InvalidResult(f"the plugin's answer is none: {error}")))
+            await self._explain(HttpProblem.of(InvalidResult(f"the plugin's answer is none: {error}")))
         except asyncio.CancelledError:
             if self._fault is None or self._task is None or self._task.uncancel() > 0:
                 raise
-            if isinstance(self._fault, Problem):
+            if isinstance(self._fault, HttpProblem):
                 await self._explain(self._fault)
         except OSError:
             # The client left while something was sent to it: there is nobody to tell.
@@ -181,7 +181,7 @@ class Visit:
             timer.cancel()
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _explain(self, problem: Problem) -> None:
+    async def _explain(self, problem: HttpProblem) -> None:
         """Tell the client. An answer that has begun is left incomplete: the server then ends the connection, which is
         the only way to say that what came is not all."""
         if not self._started:
@@ -197,7 +197,7 @@ class Visit:
             self._watcher.cancel()
             self._watcher = asyncio.get_running_loop().create_task(work)
 
-    def _cut(self, fault: Problem | str) -> None:
+    def _cut(self, fault: HttpProblem | str) -> None:
         if self._fault is None and self._task is not None:
             self._fault = fault
             self._task.cancel()

@@ -207,7 +207,7 @@ class Calls:
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         try:
-            if not self.connection.send_now(body):
+            if not self.connection.send_now(body, len(self.open)):
                 await self._send_when_possible(call_id, body)
             return await future
         except asyncio.CancelledError:
@@ -242,7 +242,7 @@ class Calls:
         self.open[call_id] = call
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
-        if not self.connection.send_now(body):
+        if not self.connection.send_now(body, len(self.open)):
             await self._send_when_possible(call_id, body)
         return Exchange(self, call_id, call)
 

@@ -11,7 +11,7 @@ import enum
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from somnus_plugins.errors import InvalidInput, InvalidResult, PeerClosed, ProtocolViolation, SomnusError
 from somnus_plugins.wire.codec import DECODE_ERRORS, HOST_READS, PREFIX, WORKER_READS, Splitter, encode_frame
@@ -21,6 +21,10 @@ __all__ = ["Connection", "PeerLimits", "Side", "TooLarge"]
 
 TooLarge = type[InvalidInput] | type[InvalidResult]
 """What a body that is too large is an error of: of arguments, or of a result."""
+
+
+TOGETHER_MAX_BYTES: Final = 32 * 1024
+"""Small frames that leave together, at most: below what makes a transport say that the other side is behind."""
 
 
 class Side(enum.Enum):
@@ -85,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._decode = (HOST_READS if side is Side.HOST else WORKER_READS).decode
         self._splitter = Splitter(limits.inline_max_bytes)
         self._transport: asyncio.Transport | None = None
+        self._together: list[bytes] = []
+        self._together_bytes = 0
         self._on_strike = on_strike
         self._on_closed = on_closed
 
@@ -94,14 +100,39 @@ class Connection(asyncio.Protocol):
         """Send a small frame now, whatever is waiting; nothing once the connection has ended."""
         if self.closed is None and self._transport is not None:
             body = encode_frame(frame)
-            self._transport.write(PREFIX.pack(len(body)) + body)
+            self._write(PREFIX.pack(len(body)) + body)
 
-    def send_now(self, body: bytes) -> bool:
-        """Send a body at once; false where it is too large or the other side is behind: then `send_body`."""
+    def send_now(self, body: bytes, crowd: int = 1) -> bool:
+        """Send a body at once; false where it is too large or the other side is behind: then `send_body`.
+
+        Args:
+            body: Of one frame.
+            crowd: Calls under way. Where there are several, what they send in one turn of the loop leaves together.
+        """
         if len(body) > self.limits.inline_max_bytes or not self.writable.is_set() or self._transport is None:
             return False
-        self._transport.write(PREFIX.pack(len(body)) + body)
+        data = PREFIX.pack(len(body)) + body
+        if crowd == 1 or len(data) > TOGETHER_MAX_BYTES:
+            self._write(data)
+            return True
+        if not self._together:
+            self.loop.call_soon(self._write_together)
+        self._together.append(data)
+        self._together_bytes += len(data)
+        if self._together_bytes > TOGETHER_MAX_BYTES:
+            self._write_together()
         return True
+
+    def _write(self, data: bytes) -> None:
+        """Write after what waits to leave together, so that frames stay in their order."""
+        self._write_together()
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _write_together(self) -> None:
+        if self._together and self._transport is not None and self.closed is None:
+            together, self._together, self._together_bytes = self._together, [], 0
+            self._transport.write(b"".join(together))
 
     async def send_body(self, body: bytes, too_large: TooLarge = InvalidInput) -> None:
         """Send a body of any size as soon as the other side reads; cancelled, nothing of it is sent.
@@ -120,7 +151,7 @@ class Connection(asyncio.Protocol):
         self.ensure_open()
         if self._transport is None:
             raise PeerClosed("the connection is not open yet")
-        self._transport.write(PREFIX.pack(len(body)) + body)
+        self._write(PREFIX.pack(len(body)) + body)
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 

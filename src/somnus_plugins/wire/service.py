@@ -164,7 +164,7 @@ class Service:
             body = encode_frame(frame)
         except ENCODE_ERRORS as error:
             body = encode_frame(Failure(frame.id, record(InvalidResult(f"the result cannot be sent: {error}"))))
-        if not self._connection.send_now(body):
+        if not self._connection.send_now(body, len(self.open)):
             incoming.settled = True
             try:
                 await self._connection.send_body(body, InvalidResult)

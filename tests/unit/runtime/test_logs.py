@@ -220,11 +220,10 @@ async def test_a_pipe_is_read_line_by_line_to_its_last_words() -> None:
 async def test_a_line_without_an_end_is_bounded() -> None:
     book = book_of()
     pipe, writing = await piped(book)
-    for _ in range(20):
+    for number in range(20):
         os.write(writing, b"a" * 1_000)
-        await eventually(lambda: True)
+        await eventually(lambda number=number: len(book.recent()) == number + 1)
     os.close(writing)
-    await eventually(lambda: len(book.recent()) >= 20)
     pipe.close()
 
     assert all(len(line.message) < 140 for line in book.recent())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from somnus_plugins.host.catalogue import Catalogue
-from somnus_plugins.web.gates import Area, Gate, ways
+from somnus_plugins.web.gates import Area, Clearance, ways
 from somnus_plugins.web.openapi import DEPTH_MAX, DocumentMerger, admin_fragment, plugin_fragment
 from somnus_plugins.wire.contributions import Tool
 from tests.unit.web.played import listing
@@ -225,5 +225,5 @@ def test_every_way_of_the_api_is_described() -> None:
     assert described == {(way.method, "/api/v1" + way.path) for way in ways(Area.API)}
     for way in ways(Area.API):
         operation = fragment.paths["/api/v1" + way.path][way.method.lower()]
-        assert ("security" in operation) is (way.gate is not Gate.PUBLIC)
+        assert ("security" in operation) is (way.gate is not Clearance.PUBLIC)
         assert operation["summary"]

@@ -145,7 +145,7 @@ function widget(id, schema, root, required) {
   if (schema.const !== undefined) return choice(id, [schema.const], schema.const, true);
   if (schema.enum) return choice(id, schema.enum, start, required && start === undefined);
   if (schema.type === "boolean") {
-    if (start === undefined && !required) return choice(id, [true, false], undefined, false);
+    if ((start ?? null) === null && !required) return choice(id, [true, false], undefined, false);
     const box = el("input", { id, type: "checkbox", checked: start === true });
     return { control: box, read: () => box.checked, check: true };
   }
@@ -186,12 +186,12 @@ function field(name, given, root, required) {
   const schema = resolved(given, root);
   const id = `field-${++fieldNumber}`;
   const made = widget(id, schema, root, required);
-  const hint = [schema.description, made.hint, limits(schema)].filter(Boolean).join(" · ");
+  const hint = [schema.description, made.hint, limits(schema)].filter(Boolean).map((each) => each[0].toUpperCase() + each.slice(1)).join(" · ");
   if (hint) made.control.setAttribute("aria-describedby", `${id}-hint`);
   const label = el("label", { for: id }, name, required ? el("span.needed", { "aria-hidden": "true" }, "*") : null, " ", el("span.type", {}, typeWords(schema, root)));
   const control = made.check ? el("span.check", {}, made.control, "yes") : made.control;
   const box = el(made.broad ? "div.field.broad" : "div.field", {}, label, control, hint ? el("span.hint", { id: `${id}-hint` }, hint) : null);
-  return { name, box, read: made.read };
+  return { name, box, read: made.read, weight: (required ? 0 : 2) + (made.broad ? 1 : 0) };
 }
 
 // --- results -------------------------------------------------------------------------------------------------------
@@ -202,13 +202,13 @@ function scalar(value) {
   return el(`span.${typeof value}`, {}, String(value));
 }
 
-function tree(value, depth = 0) {
-  if (value === null || typeof value !== "object") return scalar(value);
+function tree(value, key = "", depth = 0) {
+  const name = key === "" ? "" : el("span.key", {}, `${key}: `);
+  if (value === null || typeof value !== "object") return el("div", {}, name, scalar(value));
   const entries = Object.entries(value);
   const count = Array.isArray(value) ? `${entries.length} ${entries.length === 1 ? "item" : "items"}` : `${entries.length} ${entries.length === 1 ? "key" : "keys"}`;
-  if (!entries.length) return el("span.null", {}, Array.isArray(value) ? "[]" : "{}");
-  return el("details", { open: depth < 2 }, el("summary", {}, el("span.count", {}, count)),
-    ...entries.map(([key, each]) => el("div", {}, el("span.key", {}, `${key}: `), tree(each, depth + 1))));
+  if (!entries.length) return el("div", {}, name, el("span.null", {}, Array.isArray(value) ? "[]" : "{}"));
+  return el("details", { open: depth < 2 }, el("summary", {}, name, el("span.count", {}, count)), ...entries.map(([each, inner]) => tree(inner, each, depth + 1)));
 }
 
 const isFlat = (row) => row !== null && typeof row === "object" && !Array.isArray(row) && Object.values(row).every((each) => each === null || typeof each !== "object");
@@ -263,8 +263,8 @@ class ToolForm {
     this.tool = tool;
     const schema = tool.input_schema || {};
     const required = new Set(schema.required || []);
-    const entries = Object.entries(schema.properties || {}).sort(([one], [other]) => required.has(other) - required.has(one));
-    this.fields = entries.map(([name, each]) => field(name, each, schema, required.has(name)));
+    this.fields = Object.entries(schema.properties || {}).map(([name, each]) => field(name, each, schema, required.has(name)));
+    this.fields.sort((one, other) => one.weight - other.weight);
     this.running = null;
     this.moving = el("div.moving", { hidden: true, role: "status" });
     this.output = el("div", { "aria-live": "polite" });
@@ -277,7 +277,7 @@ class ToolForm {
       this.fields.length ? el("div.fields", {}, ...this.fields.map((each) => each.box)) : null,
       el("div.acts", {}, this.run, this.stop, curlButton, this.took));
     this.inside = el("div.inside", {}, form, this.curl, this.moving, this.output);
-    const flags = [tool.streams && "streams", tool.read_only && "only reads", tool.kind && tool.kind !== "tool" && tool.kind].filter(Boolean);
+    const flags = [tool.title, tool.streams && "streams", tool.read_only && "only reads", tool.kind && tool.kind !== "tool" && tool.kind].filter(Boolean);
     this.element = el("details.tool", {},
       el("summary", {}, el("span", {}, el("span.name", {}, tool.name), ...flags.map((flag) => el("span.flag", {}, flag))), el("span.says", {}, ...prose(tool.description || "No description."))),
       this.inside);
@@ -448,6 +448,7 @@ class Card {
     this.toggle.textContent = enabled ? "on" : "off";
     this.toggle.hidden = !view.mount;
     this.drawTabs();
+    if (this.drawnFor !== view.word) this.draw();
     this.load();
   }
 
@@ -517,9 +518,12 @@ class Card {
 
   draw() {
     if (!this.detail) return;
+    this.drawnFor = this.view.word;
     if (this.chosen === "log") this.drawLog();
     else if (this.chosen === "routes") this.drawRoutes();
-    else this.pane.replaceChildren(...(this.forms.length ? this.forms : [el("p.none", {}, "It adds no tools.")]));
+    else if (!this.forms.length) this.pane.replaceChildren(el("p.none", {}, "It adds no tools."));
+    else if (this.view.word === "off") this.pane.replaceChildren(el("p.none", {}, "Switched off. Its tools are back as soon as it is on."));
+    else this.pane.replaceChildren(...this.forms);
   }
 
   drawRoutes() {
