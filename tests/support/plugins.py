@@ -144,7 +144,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(root: Path, *, host_options: dict[str, Any] | None = None, **overrides: Any) -> AsyncIterator[House]:
+async def open_house(
+    root: Path, *, host_options: dict[str, Any] | None = None, **overrides: Any
+) -> AsyncIterator[House]:
     """Run a host with its home below a folder."""
     host = PluginHost(root / "home", settings=short_settings(**overrides), **(host_options or {}))
     async with host:

@@ -99,8 +99,7 @@ class Script:
     """
 
     PRELUDE = (
-        "import json,sys;arguments=json.loads(sys.argv[1])\n"
-        "def say(value):\n    print(json.dumps(value), flush=True)\n"
+        "import json,sys;arguments=json.loads(sys.argv[1])\ndef say(value):\n    print(json.dumps(value), flush=True)\n"
     )
 
     def __init__(self, code: str, *arguments: Any) -> None:

@@ -17,11 +17,12 @@ from somnus_plugins.host.core import Terms
 from somnus_plugins.host.discovery import Found, read_directory, scan_paths, scan_ring
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.installer import Installer
-from somnus_plugins.host.instance import Instance, Surroundings
+from somnus_plugins.host.instance import Instance
 from somnus_plugins.host.lifecycle import State, Word
 from somnus_plugins.host.occurrences import Events, Timetable
 from somnus_plugins.host.order import dependency_order, unmet
 from somnus_plugins.host.registry import Entry, Registry
+from somnus_plugins.host.supervised import Surroundings
 from somnus_plugins.runtime.nursery import Nursery
 from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from somnus_plugins.errors import ConsentRequired, PlanChanged, PluginCrashed, SomnusError, WireError
+from somnus_plugins.host import orders
 from somnus_plugins.host.discovery import Found, read_directory
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.registry import Entry, Registry
@@ -27,11 +29,12 @@ from somnus_plugins.trust.ids import parse_mount
 from somnus_plugins.trust.manifest import Manifest
 from somnus_plugins.trust.manifest.lints import PluginFacts, run_lints
 from somnus_plugins.wire.contributions import Contributions
-from somnus_plugins.wire.methods import Assignment, LoadOrder
 from somnus_plugins.wire.peer import Incoming
 
 __all__ = ["Installer"]
 
+FOREIGN = frozenset({"__pycache__", "node_modules", "venv", "build", "dist"})
+"""Folders in a plugin's directory whose files are not the plugin's."""
 NOTHING = Contributions(fingerprint="")
 
 
@@ -113,20 +116,12 @@ class Installer:
         runtime = self._settings.runtime
         book = LogBook(str(manifest.id), self._home.log(str(manifest.id)), self._settings.logs)
         scratch = Path(tempfile.mkdtemp(prefix="somnus-"))
-        worker = await self._nursery.take(self._assignment(manifest))
+        limits = orders.EffectiveLimits.of(manifest, self._settings)
+        most = contributions_file.CONTRIBUTIONS_MAX_BYTES
+        worker = await self._nursery.take(orders.assignment(manifest, limits, self._settings, frame_max_bytes=most))
         try:
-            await worker.attach(book, 0, _serves_nothing, contributions_file.CONTRIBUTIONS_MAX_BYTES)
-            order = LoadOrder(
-                plugin=str(manifest.id),
-                version=manifest.version,
-                entry_module=manifest.entry.module,
-                entry_attribute=manifest.entry.attribute,
-                directory=str(directory),
-                import_paths=(str(directory / "src"), str(directory)),
-                data=str(scratch),
-                cache=str(scratch),
-                mount=manifest.name,
-            )
+            await worker.attach(book, 0, _serves_nothing, most)
+            order = orders.load_order(manifest, directory, data=scratch, cache=scratch, threads=1)
             await worker.load(order, runtime.start_timeout_s)
             described = await worker.describe(runtime.start_timeout_s)
         except WireError as error:
@@ -137,20 +132,6 @@ class Installer:
             shutil.rmtree(scratch, ignore_errors=True)
         # Through its own bytes, so that exactly what `load` accepts is what is installed.
         return contributions_file.load(contributions_file.dump(described))
-
-    def _assignment(self, manifest: Manifest) -> Assignment:
-        wire = self._settings.wire
-        return Assignment(
-            plugin=str(manifest.id),
-            generation=0,
-            memory_mb=min(manifest.limits.memory_mb, self._settings.limits.memory_mb),
-            open_files=manifest.limits.open_files,
-            threads=manifest.limits.threads,
-            window_bytes=wire.window_bytes,
-            inline_max_bytes=wire.inline_max_bytes,
-            frame_max_bytes=contributions_file.CONTRIBUTIONS_MAX_BYTES,
-            incoming_max=16,
-        )
 
     def _valid(self, source: Path) -> Found:
         found = read_directory(source.expanduser().resolve())
@@ -214,11 +195,19 @@ def _permissions(manifest: Manifest) -> Iterator[PermissionLine]:
 
 
 def _warnings(directory: Path, manifest: Manifest, contributions: Contributions) -> Iterator[str]:
-    files = frozenset(
-        str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file() and not path.is_symlink()
-    )
+    files = frozenset(_files(directory))
     for finding in run_lints(manifest, PluginFacts(files=files, contributions=contributions)):
         yield str(finding)
+
+
+def _files(directory: Path) -> Iterator[str]:
+    """Names of the plugin's own files, relative, with '/': not what tools and environments keep beside them."""
+    for place, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in FOREIGN]
+        for name in names:
+            file = Path(place, name)
+            if file.is_file() and not file.is_symlink():
+                yield file.relative_to(directory).as_posix()
 
 
 async def _serves_nothing(incoming: Incoming) -> Any:

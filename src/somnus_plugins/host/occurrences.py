@@ -139,7 +139,9 @@ class Timetable:
             self._changed.clear()
             wait_s = min(LOOK_S, max(0.0, self._due[0][0] - time.time())) if self._due else None
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
             except TimeoutError:
                 self._start_due(time.time())
 

@@ -58,7 +58,8 @@ class Presence:
     async def open(self) -> None:
         """Become host or door; raises what prevents both."""
         try:
-            await asyncio.wait_for(self._settle(), self._patience_s)
+            async with asyncio.timeout(self._patience_s):
+                await self._settle()
         except TimeoutError:
             raise self._busy() from None
 
@@ -89,7 +90,8 @@ class Presence:
     async def core(self) -> Core:
         """What serves now; waits while one process takes over from another."""
         try:
-            await asyncio.wait_for(self._settled.wait(), self._settings.host.door_timeout_s)
+            async with asyncio.timeout(self._settings.host.door_timeout_s):
+                await self._settled.wait()
         except TimeoutError:
             raise self._busy() from None
         if self._core is None:

@@ -81,7 +81,7 @@ class WorkerProcess:
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.strikes: Counter[str] = Counter()
         self.lost: Callable[[], None] | None = None
-        """Called when the connection has ended: no call can be made any more, though the process may live on a little."""
+        """Called when the connection has ended: no call can be made any more, though the process may live a little."""
         self.worn_out: Callable[[], None] | None = None
         """Called when too many calls go on after their deadline: the process should be replaced."""
         self._handle = handle

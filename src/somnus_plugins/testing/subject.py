@@ -19,9 +19,10 @@ from somnus_plugins.host.admission import header
 from somnus_plugins.host.engine import LocalConversation
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.installer import Installer
-from somnus_plugins.host.instance import Instance, Surroundings
+from somnus_plugins.host.instance import Instance
 from somnus_plugins.host.occurrences import matches
 from somnus_plugins.host.registry import Entry, Registry
+from somnus_plugins.host.supervised import Surroundings
 from somnus_plugins.runtime.logs import LogLine
 from somnus_plugins.runtime.nursery import Nursery
 from somnus_plugins.settings import Settings

@@ -8,7 +8,7 @@ from somnus_plugins.sdk import Plugin, tool
 
 class Main(Plugin):
     @tool
-    async def begin(self) -> list[int]:
+    def begin(self) -> list[int]:
         near = subprocess.Popen(["sleep", "600"])
         far = subprocess.Popen(["sleep", "600"], start_new_session=True)
         return [near.pid, far.pid]

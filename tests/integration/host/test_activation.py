@@ -33,7 +33,8 @@ class Main(Plugin):
 
 
 async def test_a_plugin_that_wants_it_starts_with_the_host_after_those_it_needs(tmp_path: Path) -> None:
-    note = 'class Main(Plugin):\n    async def on_start(self) -> None:\n        self.log.info("up at %s", time.monotonic_ns())\n'
+    up = 'self.log.info("up at %s", time.monotonic_ns())'
+    note = f"class Main(Plugin):\n    async def on_start(self) -> None:\n        {up}\n"
     async with open_house(tmp_path) as house:
         await house.add("second", note, somnus='activation = ["startup"]\nrequires = ["local/zero"]')
         await house.add("zero", note, somnus='activation = ["startup"]')

@@ -23,7 +23,6 @@ from somnus_plugins.errors import (
     CallTimeout,
     HostLost,
     NotReady,
-    PluginCrashed,
     PluginRaised,
     RefusedError,
     SomnusError,
@@ -174,7 +173,9 @@ async def test_every_door_has_a_change_before_it_is_reported_as_done(house: Hous
         for _ in range(5):
             for change in (first.disable, second.enable):
                 await change("served")
-                seen = {(each.catalogue.revision, "served" in each.catalogue.mounts) for each in (house.host, first, second)}
+                seen = {
+                    (each.catalogue.revision, "served" in each.catalogue.mounts) for each in (house.host, first, second)
+                }
                 assert len(seen) == 1
         generations = {each.catalogue.find("served").generation for each in (house.host, first, second)}
         assert generations == {11}
@@ -262,7 +263,10 @@ async def test_after_the_host_is_killed_answers_go_on_and_one_door_takes_over(tm
         await house.add("served", PLUGIN)
     with Script(HOST, str(tmp_path / "home"), SHORT) as script:
         assert await asyncio.to_thread(script.hear) == "host"
-        async with door_to(tmp_path, host__door_timeout_s=20) as door, door_to(tmp_path, host__door_timeout_s=20) as other:
+        async with (
+            door_to(tmp_path, host__door_timeout_s=20) as door,
+            door_to(tmp_path, host__door_timeout_s=20) as other,
+        ):
             processes: set[int] = set()
             refused: list[SomnusError] = []
             over = asyncio.Event()

@@ -117,7 +117,7 @@ async def leaves_only(house: House, before: Census) -> bool:
 @pytest.mark.parametrize(
     ("plugin", "error", "words"),
     [
-        ("import_raises", PluginRaised, "BaseException in import"),
+        ("import_raises", PluginRaised, "Stop in import"),
         ("import_exits", PluginCrashed, "exited with code 5"),
         ("import_loops", CallTimeout, "deadline"),
         ("import_answers", PluginError, "something else than its"),

@@ -450,7 +450,9 @@ class Main(Plugin):
 
 async def test_large_payloads_travel_both_ways(shared: House) -> None:
     limits = "[tool.somnus.limits]\nresult_mb = 40"
-    code = "class Main(Plugin):\n    @tool\n    async def same(self, data: bytes) -> bytes:\n        return data[::-1]\n"
+    code = (
+        "class Main(Plugin):\n    @tool\n    async def same(self, data: bytes) -> bytes:\n        return data[::-1]\n"
+    )
     await shared.add("heavy", code, somnus=limits)
     data = bytes(range(256)) * 4096 * 32
 

@@ -93,7 +93,15 @@ async def test_a_plugin_sees_nothing_of_its_host(tmp_path: Path, monkeypatch: py
             seen = await house.call("probe", "look")
 
     assert "SOMNUS_CANARY" not in seen["environ"]
-    assert set(seen["environ"]) <= {"HOME", "LANG", "PATH", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
+    assert set(seen["environ"]) <= {
+        "HOME",
+        "LANG",
+        "PATH",
+        "MALLOC_ARENA_MAX",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "LC_CTYPE",
+    }
     assert b"secret" not in seen["kernel"] + seen["arguments"]
     assert str(secret) not in seen["files"].values()
     assert (seen["directory"], seen["privileges"], seen["session"]) == ("/", "1", True)

@@ -16,7 +16,9 @@ def ring_plugin(ring: Path, publisher: str, name: str, version: str) -> Path:
     """A plugin where a ring has it."""
     place = ring / publisher / name
     place.mkdir(parents=True, exist_ok=True)
-    directory = write_plugin(place, name, version=version, prelude="raise SystemExit\n", somnus=f'publisher = "{publisher}"')
+    directory = write_plugin(
+        place, name, version=version, prelude="raise SystemExit\n", somnus=f'publisher = "{publisher}"'
+    )
     return directory.rename(place / version)
 
 

@@ -85,9 +85,10 @@ def test_a_pre_release_fits_a_range_that_it_lies_in() -> None:
 
 def test_long_chains_and_wide_lattices_are_quick() -> None:
     chain = [needy(f"p{number}", f"p{number + 1}") for number in range(3_000)] + [needy("p3000")]
-    layers = [
-        needy(f"l{layer}{side}", f"l{layer + 1}a", f"l{layer + 1}b") for layer in range(40) for side in "ab"
-    ] + [needy("l40a"), needy("l40b")]
+    layers = [needy(f"l{layer}{side}", f"l{layer + 1}a", f"l{layer + 1}b") for layer in range(40) for side in "ab"] + [
+        needy("l40a"),
+        needy("l40b"),
+    ]
 
     assert unmet(chain[0], served(*chain)) is None
     assert dependency_order(chain)[0].id == "local/p3000"
