@@ -28,6 +28,8 @@ class Library:
     imports: tuple[str, ...]
     rooms: tuple[str, ...]
     reason: str
+    optional: bool = False
+    """It is no dependency: its rooms are loaded only by programs of the library itself."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Floors:
         floors = tables["floor"]
         bans = tuple(Ban(t["room"], tuple(t["imports"]), t["reason"]) for t in tables.get("never", ()))
         libraries = tuple(
-            Library(t["name"], tuple(t["imports"]), tuple(t["rooms"]), t["reason"]) for t in tables.get("library", ())
+            Library(t["name"], tuple(t["imports"]), tuple(t["rooms"]), t["reason"], t.get("optional", False))
+            for t in tables.get("library", ())
         )
         return cls(
             levels={room: level for level, floor in enumerate(floors) for room in floor["rooms"]},

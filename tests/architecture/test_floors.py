@@ -38,8 +38,17 @@ def test_every_dependency_has_its_rooms_and_its_weighing() -> None:
     declared = {line.split(">")[0].split(";")[0].strip() for line in project["dependencies"]}
     weighed = (ROOT / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
 
-    assert {each.name for each in FLOORS.libraries} == declared
+    assert {each.name for each in FLOORS.libraries if not each.optional} == declared
     assert [name for name in declared if f"| `{name}` |" not in weighed] == []
+
+
+def test_an_optional_library_is_no_dependency_and_stays_in_its_rooms() -> None:
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    development = " ".join(tables["dependency-groups"]["dev"])
+    optional = [each for each in FLOORS.libraries if each.optional]
+
+    assert [each.name for each in optional] == ["pytest"]
+    assert all(each.rooms and each.name in development for each in optional)
 
 
 # --- the check itself ------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from somnus_plugins.errors import NotReady, SomnusError, UnknownPlugin, WireError
+from somnus_plugins.errors import NotReady, SomnusError, UnknownPlugin
 from somnus_plugins.host.admission import header
 from somnus_plugins.host.catalogue import Catalogue, Listing
-from somnus_plugins.host.core import Terms
+from somnus_plugins.host.core import Conversation, Terms
 from somnus_plugins.host.discovery import Found, read_directory, scan_paths, scan_ring
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.installer import Installer
@@ -24,11 +24,10 @@ from somnus_plugins.host.order import dependency_order, unmet
 from somnus_plugins.host.registry import Entry, Registry
 from somnus_plugins.host.supervised import Surroundings
 from somnus_plugins.runtime.nursery import Nursery
-from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.settings import Settings
 from somnus_plugins.trust.manifest import supports
 from somnus_plugins.trust.manifest.terms import ActivationKind
-from somnus_plugins.wire.peer import Exchange, Handler, Incoming, ProgressSink
+from somnus_plugins.wire.peer import Handler, Incoming, ProgressSink
 
 __all__ = ["Engine"]
 
@@ -77,7 +76,7 @@ class Engine:
             ZygoteFailed: No process can be made here.
             HomeCorrupt: The registry cannot be read.
         """
-        await self.nursery.open()
+        await self.nursery.open(warm=self._background)
         self._discover()
         await self._publish_catalogue()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
@@ -214,18 +213,24 @@ class Engine:
         *,
         sends: bool = False,
         progress: ProgressSink | None = None,
-    ) -> LocalConversation:
+    ) -> Conversation:
         """A call with streams. One over a socket has no deadline of its own: it lives as long as the socket."""
         instance = self._callable(plugin)
         if method == "tool":
             instance.tool(target)
         timeout_s = None if method == "websocket" else instance.timeout_s(target, terms.timeout_s)
         head = header(timeout_s, terms.user, terms.session)
-        worker, exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=progress)
-        return LocalConversation(instance, worker, exchange)
+        return await instance.converse(method, payload, target, head, sends=sends, progress=progress)
 
     def _callable(self, name: str) -> Instance:
-        return self.instances[self._catalogue.find(name).id]
+        try:
+            return self.instances[self._catalogue.find(name).id]
+        except UnknownPlugin:
+            instance = self.find(name)
+            raise NotReady(
+                f"{instance.id} is {instance.state}: {instance.lifecycle.reason or 'it is not served'}",
+                remedy=f"`somnus-plugins enable {instance.entry.mount}` serves it.",
+            ) from None
 
     def _handler(self, instance: Instance) -> Handler:
         async def serve(incoming: Incoming) -> Any:
@@ -275,51 +280,6 @@ class Engine:
     def publish(self, topic: str, data: Any = None) -> int:
         """Publish an event of the application."""
         return self._events.publish(topic, data)
-
-
-class LocalConversation:
-    """A call with streams to a plugin of this engine."""
-
-    def __init__(self, instance: Instance, worker: WorkerProcess, exchange: Exchange) -> None:
-        self._instance = instance
-        self._worker = worker
-        self._exchange = exchange
-        self._items = aiter(exchange)
-        self._closed = False
-
-    def __aiter__(self) -> LocalConversation:
-        return self
-
-    async def __anext__(self) -> msgspec.Raw:
-        try:
-            return await self._items.__anext__()
-        except WireError as error:
-            raise await self._instance.explained(self._worker, error) from error
-
-    async def send(self, item: Any) -> None:
-        """Send one item; waits while the plugin does not read."""
-        try:
-            await self._exchange.send(item)
-        except WireError as error:
-            raise await self._instance.explained(self._worker, error) from error
-
-    def end(self) -> None:
-        """No more items from here."""
-        self._exchange.end()
-
-    async def result(self) -> msgspec.Raw:
-        """The call's result, encoded; raises as a call does."""
-        try:
-            return await self._exchange.result()
-        except WireError as error:
-            raise await self._instance.explained(self._worker, error) from error
-
-    async def close(self) -> None:
-        """Cancel the call where it still runs, and give its place back."""
-        if not self._closed:
-            self._closed = True
-            self._exchange.cancel()
-            self._instance.release()
 
 
 def _listing(instance: Instance) -> Listing:

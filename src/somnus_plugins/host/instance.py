@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import msgspec
 
-from somnus_plugins.errors import PeerClosed, PluginCrashed, ProtocolViolation, SomnusError, UnknownTool, WireError
+from somnus_plugins.errors import (
+    NotReady,
+    PeerClosed,
+    PluginCrashed,
+    ProtocolViolation,
+    SomnusError,
+    UnknownTool,
+    WireError,
+)
 from somnus_plugins.host.admission import Gate
+from somnus_plugins.host.conversation import LocalConversation
 from somnus_plugins.host.lifecycle import State
 from somnus_plugins.host.orders import EffectiveLimits
 from somnus_plugins.host.registry import Entry
@@ -21,7 +31,7 @@ from somnus_plugins.trust import config as plugin_config
 from somnus_plugins.trust.manifest import Manifest
 from somnus_plugins.wire.contributions import Contributions, Tool
 from somnus_plugins.wire.frames import Header
-from somnus_plugins.wire.peer import Exchange, ProgressSink
+from somnus_plugins.wire.peer import ProgressSink
 
 __all__ = ["Instance"]
 
@@ -42,8 +52,7 @@ class Instance(Supervised):
         self.gate = Gate(self.limits.concurrency, around.settings.limits.queue)
         self.calls = 0
         """Calls so far."""
-        self.held_awake = 0
-        """Open streams and sockets."""
+        self._conversations: dict[LocalConversation, WorkerProcess] = {}
         self._timeouts = self._tool_timeouts()
 
     def renew(self, entry: Entry, manifest: Manifest, contributions: Contributions) -> None:
@@ -114,17 +123,17 @@ class Instance(Supervised):
             raise
         return worker, msgspec.structs.replace(header, timeout_s=left())
 
-    async def exchange(
+    async def converse(
         self,
         method: str,
         payload: Any,
         target: str,
         header: Header,
         *,
-        sends: bool,
+        sends: bool = False,
         progress: ProgressSink | None = None,
-    ) -> tuple[WorkerProcess, Exchange]:
-        """A call with streams, and the process it goes to. The caller must call `release` when it has ended."""
+    ) -> LocalConversation:
+        """A call with streams; it keeps its place, and the plugin awake, until it is closed."""
         worker, header = await self._admitted(header)
         try:
             self.calls += 1
@@ -134,14 +143,25 @@ class Instance(Supervised):
             if isinstance(error, WireError):
                 raise await self.explained(worker, error) from error
             raise
-        self.held_awake += 1
-        return worker, exchange
+        conversation = LocalConversation(exchange, method, partial(self.explained, worker), self._close)
+        self._conversations[conversation] = worker
+        return conversation
 
-    def release(self) -> None:
-        """An exchange has ended: give its place back."""
-        self.held_awake -= 1
+    def _close(self, conversation: LocalConversation) -> None:
+        del self._conversations[conversation]
         self.last_used = monotonic()
         self.gate.leave()
+
+    @property
+    def held_awake(self) -> int:
+        """Open streams and sockets."""
+        return len(self._conversations)
+
+    def retiring(self, worker: WorkerProcess) -> None:
+        """Sockets would stay open for ever: those of a process that drains are ended now, and may come back."""
+        for conversation, owner in list(self._conversations.items()):
+            if owner is worker and conversation.method == "websocket":
+                conversation.cut(NotReady(f"{self.id} is being stopped or replaced", remedy="Connect again."))
 
     async def explained(self, worker: WorkerProcess, error: WireError) -> SomnusError:
         """What a caller should see where the connection to its process failed, or only its own call has ended."""

@@ -311,8 +311,12 @@ class Supervised:
         task.add_done_callback(self._old.discard)
         return task
 
+    def retiring(self, worker: WorkerProcess) -> None:
+        """A process begins to drain: end what would never end by itself."""
+
     async def _drain(self, worker: WorkerProcess, then: State, reason: str) -> Ending:
         settings = self._around.settings
+        self.retiring(worker)
         await worker.peer.finished(settings.host.drain_timeout_s)
         ending = await worker.stop(settings.runtime.stop_timeout_s, reason or "it fell asleep")
         if self.state is State.DRAINING:

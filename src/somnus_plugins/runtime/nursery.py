@@ -43,16 +43,21 @@ class Nursery:
         self._filling: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
-        """Start the zygote and fill the pool.
+    async def open(self, *, warm: bool = True) -> None:
+        """Begin to give out processes.
+
+        Args:
+            warm: Start the zygote and fill the pool now; else the first `take` starts what it needs, which a command
+                that only looks never does.
 
         Raises:
             ZygoteFailed: It cannot be started here.
         """
         self._spawner = ThreadPoolExecutor(1, thread_name_prefix="somnus-zygote-spawner")
-        async with self._forking:
-            await self._current()
-        await self._fill()
+        if warm:
+            async with self._forking:
+                await self._current()
+            await self._fill()
 
     async def close(self) -> None:
         """End every process."""

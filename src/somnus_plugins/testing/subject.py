@@ -16,7 +16,7 @@ import msgspec
 
 from somnus_plugins.errors import UnknownTool, UsageError
 from somnus_plugins.host.admission import header
-from somnus_plugins.host.engine import LocalConversation
+from somnus_plugins.host.conversation import LocalConversation
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.installer import Installer
 from somnus_plugins.host.instance import Instance
@@ -185,8 +185,7 @@ class PluginUnderTest:
         told = self._told_here(progress)
 
         async def begin() -> LocalConversation:
-            worker, exchange = await instance.exchange(method, payload, target, head, sends=sends, progress=told)
-            return LocalConversation(instance, worker, exchange)
+            return await instance.converse(method, payload, target, head, sends=sends, progress=told)
 
         return GroundedConversation(await self._run(begin()), self._theatre.ground)
 

@@ -149,9 +149,13 @@ class Exchange:
         """Wait for the end of the call; raises as `Calls.request` does. Whoever waits must be the only one."""
         return await self._call.future
 
-    def cancel(self) -> None:
-        """The answer is no longer wanted; the callee is told."""
-        self._calls.abandon(self.id)
+    def lift_deadline(self) -> None:
+        """Let the call go on for as long as anybody takes its items."""
+        self._call.deadline = NEVER
+
+    def cancel(self, reason: SomnusError | None = None) -> None:
+        """The answer is no longer wanted; the callee is told, and whoever waits for it gets the reason."""
+        self._calls.abandon(self.id, reason)
 
     @property
     def ended(self) -> bool:
@@ -246,12 +250,12 @@ class Calls:
             await self._send_when_possible(call_id, body)
         return Exchange(self, call_id, call)
 
-    def abandon(self, call_id: int) -> None:
-        """Give a call up: the callee is told, and has to acknowledge by ending it."""
+    def abandon(self, call_id: int, reason: SomnusError | None = None) -> None:
+        """Give a call up: the callee is told, and has to acknowledge by ending it; whoever waits gets the reason."""
         call = self.open.pop(call_id, None)
         if call is None:
             return
-        call.fail(PeerClosed("the call was cancelled"))
+        call.fail(reason or PeerClosed("the call was cancelled"))
         if self.connection.closed is None:
             self.abandoned[call_id] = monotonic()
             self.connection.send(Cancel(call_id))

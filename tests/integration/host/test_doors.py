@@ -28,7 +28,7 @@ from somnus_plugins.errors import (
     SomnusError,
     UnknownPlugin,
 )
-from somnus_plugins.host.core import Terms
+from somnus_plugins.host.core import Conversation, Terms
 from tests.support.plugins import House, open_house, short_settings
 from tests.support.processes import Held, Script, descendants_of
 from tests.support.waiting import eventually
@@ -137,14 +137,18 @@ async def test_errors_through_a_door_are_the_same_errors(house: House) -> None:
     assert (await house.host.info("served")).running == 0
 
 
+async def pour_into(conversation: Conversation) -> None:
+    """Send until it is refused."""
+    while True:
+        await conversation.send(bytes(100_000))
+
+
 async def test_items_travel_up_through_a_door_and_an_early_answer_is_no_hang(house: House) -> None:
     async with door_to(house.root) as door:
         for host in (house.host, door):
             conversation = await host.converse("served", "tool", "echo", {"value": 1}, Terms(5.0), sends=True)
             with pytest.raises(SomnusError, match="ended"):
-                async with asyncio.timeout(3):
-                    while True:
-                        await conversation.send(bytes(100_000))
+                await asyncio.wait_for(pour_into(conversation), 3)
             assert bytes(await conversation.result()) == b"\x01"
             await conversation.close()
 

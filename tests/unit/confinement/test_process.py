@@ -27,7 +27,8 @@ def test_no_new_privileges_are_to_be_had_and_the_name_is_cut() -> None:
 def test_limits_hold_and_can_only_be_lowered() -> None:
     code = IMPORT + (
         "import resource\nprocess.limit(memory_mb=256, open_files=32)\nprocess.limit(memory_mb=512, open_files=64)\n"
-        "say([resource.getrlimit(each) for each in (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)])\n"
+        "limits = (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)\n"
+        "say([resource.getrlimit(each) for each in limits])\n"
         "try:\n    bytearray(400 * 1024 * 1024)\nexcept MemoryError:\n    say('no')"
     )
     with Script(code) as script:

@@ -257,9 +257,9 @@ def test_both_permission_tables_are_visited_with_their_paths() -> None:
 def test_a_manifest_cannot_be_changed() -> None:
     found = parse_manifest(FULL)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.publisher = "evil"  # type: ignore[misc]
+        found.publisher = "evil"  # type: ignore[misc]  # what is refused here
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.permissions.network = ("*",)  # type: ignore[misc]
+        found.permissions.network = ("*",)  # type: ignore[misc]  # what is refused here
 
 
 def test_every_table_is_a_frozen_dataclass_whose_keys_have_names_of_the_file() -> None:
@@ -269,5 +269,5 @@ def test_every_table_is_a_frozen_dataclass_whose_keys_have_names_of_the_file() -
         if issubclass(each, Table) and each is not Table
     ]
     assert {Manifest, ProjectTable, Permissions, Limits, Consciousness} <= set(kinds)
-    assert all(each.__dataclass_params__.frozen for each in kinds)  # type: ignore[attr-defined]
+    assert all(each.__dataclass_params__.frozen for each in kinds)  # type: ignore[attr-defined]  # kept by dataclasses, unknown to types
     assert "requires-python" in keys_of(ProjectTable)

@@ -18,7 +18,7 @@ EVERY_LINT = pytest.mark.parametrize("lint", LINTS, ids=[each.id for each in LIN
 
 def ids_found(toml: str = "", **facts: object) -> set[str]:
     manifest = smallest_with(toml)
-    return {each.id for each in run_lints(manifest, PluginFacts(**facts))}  # type: ignore[arg-type]
+    return {each.id for each in run_lints(manifest, PluginFacts(**facts))}  # type: ignore[arg-type]  # each test gives facts of the right type
 
 
 def test_every_module_of_the_folder_is_a_rule_that_runs() -> None:
@@ -159,7 +159,7 @@ def test_reading_may_go_further_than_writing(path: str, wide: bool) -> None:
 )
 def test_each_type_is_kept_by_what_it_promises(type_: str, kind: str) -> None:
     toml = f'[tool.somnus]\ntype = "{type_}"'
-    kept = Contributions(fingerprint="", tools=(Tool(name="x", kind=kind),))  # type: ignore[arg-type]
+    kept = Contributions(fingerprint="", tools=(Tool(name="x", kind=kind),))  # type: ignore[arg-type]  # one of the kinds above
     assert "type-mismatch" not in ids_found(toml, contributions=kept)
     assert "type-mismatch" in ids_found(toml, contributions=Contributions(fingerprint="", routes=(Route(path="/"),)))
 
