@@ -28,6 +28,8 @@ Stream = Literal["stdout", "stderr", "log", "host"]
 LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 CHUNK_BYTES: Final = 64 * 1024
 """Read at most this much from one pipe before the loop turns."""
+SETTLE_S: Final = 1.0
+"""After a flood, at the latest: a line that says how much of it was dropped, though no further line may come."""
 PAUSE_S: Final = 0.01
 """Between two full chunks from one pipe: a flood then costs the host a bounded share of its time."""
 
@@ -75,7 +77,8 @@ class LogBook:
         self._recent: deque[LogLine] = deque(maxlen=settings.recent_lines)
         self._tokens = float(settings.burst_lines)
         self._refilled = time.monotonic()
-        self._unreported = 0
+        self.unreported = 0
+        """Lines that came too fast since it was last said how many."""
         self._listeners: set[Callable[[LogLine], None]] = set()
         self._encode = msgspec.json.Encoder().encode
 
@@ -97,20 +100,20 @@ class LogBook:
         """Lines of the plugin's; what is over the rate is counted and not kept, and not even decoded."""
         admitted = self._admit(len(lines))
         kept = [self._parsed(line.decode("utf-8", "backslashreplace"), stream, generation) for line in lines[:admitted]]
-        if kept and self._unreported:
-            kept.insert(0, self._line("host", f"{self._unreported} lines dropped: too many", generation, "WARNING"))
-            self._unreported = 0
+        if kept and self.unreported:
+            kept.insert(0, self._line("host", f"{self.unreported} lines dropped: too many", generation, "WARNING"))
+            self.unreported = 0
         dropped = len(lines) - admitted
         self.dropped += dropped
-        self._unreported += dropped
+        self.unreported += dropped
         if kept:
             self._keep(kept)
 
     def settle(self, generation: int) -> None:
         """Say how many lines were dropped since it was last said: no more come that could."""
-        if self._unreported:
-            line = self._line("host", f"{self._unreported} lines dropped: too many", generation, "WARNING")
-            self._unreported = 0
+        if self.unreported:
+            line = self._line("host", f"{self.unreported} lines dropped: too many", generation, "WARNING")
+            self.unreported = 0
             self._keep([line])
 
     def _admit(self, wanted: int) -> int:
@@ -199,6 +202,7 @@ class LogPipe:
         self._book: LogBook | None = None
         self._generation = 0
         self._loop = asyncio.get_running_loop()
+        self._settling: asyncio.TimerHandle | None = None
         self._closed = False
 
     def attach(self, book: LogBook, generation: int) -> None:
@@ -212,6 +216,8 @@ class LogPipe:
             return
         self._closed = True
         self._loop.remove_reader(self._descriptor)
+        if self._settling is not None:
+            self._settling.cancel()
         with contextlib.suppress(OSError):
             self._take(os.read(self._descriptor, CHUNK_BYTES))
         if self._rest:
@@ -247,3 +253,10 @@ class LogPipe:
         self._rest = rest
         if self._book is not None and lines:
             self._book.write(lines, self._stream, self._generation)
+            if self._book.unreported and self._settling is None and not self._closed:
+                self._settling = self._loop.call_later(SETTLE_S, self._settle)
+
+    def _settle(self) -> None:
+        self._settling = None
+        if self._book is not None:
+            self._book.settle(self._generation)

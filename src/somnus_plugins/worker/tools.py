@@ -24,6 +24,7 @@ from somnus_plugins.errors import InvalidInput, InvalidPlugin, InvalidResult
 from somnus_plugins.sdk.plugin import Plugin
 from somnus_plugins.worker.annotations import call_parameters, resolved_hints
 from somnus_plugins.worker.inventory import DeclaredTool
+from somnus_plugins.worker.plain import plain_arguments, plain_value
 from somnus_plugins.worker.problems import problem_text, problems
 from somnus_plugins.worker.results import encode_result
 from somnus_plugins.worker.schemas import json_schema
@@ -55,7 +56,7 @@ class ArgumentReader:
         hints: Its resolved annotations.
     """
 
-    __slots__ = ("_adapter", "_validate", "name", "names")
+    __slots__ = ("_fields", "_validate", "name", "names")
 
     def __init__(self, tool: DeclaredTool, hints: dict[str, Any]) -> None:
         self.name = tool.declaration.name
@@ -64,10 +65,15 @@ class ArgumentReader:
             each for each in list(inspect.signature(tool.function).parameters.values())[1:] if each.name not in injected
         ]
         self.names = tuple(each.name for each in given)
-        record = TypedDict(self.name, {each.name: _field(each, hints) for each in given})  # type: ignore[misc]  # known at run time only
+        self._fields = {each.name: (hints.get(each.name, Any), each.default) for each in given}
+        plain = plain_arguments(self._fields, UNSET)
+        self._validate = (plain or self._derived().validator).validate_python
+
+    def _derived(self) -> TypeAdapter[Any]:
+        fields = {name: _field(annotation, default) for name, (annotation, default) in self._fields.items()}
+        record = TypedDict(self.name, fields)  # type: ignore[misc]  # known at run time only
         record.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # type: ignore[attr-defined]  # read by pydantic
-        self._adapter = _adapter(record, f"tool {self.name}")
-        self._validate = self._adapter.validator.validate_python
+        return _adapter(record, f"tool {self.name}")
 
     def read(self, payload: msgspec.Raw) -> dict[str, Any]:
         """The arguments, validated, defaults filled in; a dict of its own for each call.
@@ -90,7 +96,7 @@ class ArgumentReader:
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments."""
-        return {"type": "object", "properties": {}, **json_schema(self._adapter, "validation")}
+        return {"type": "object", "properties": {}, **json_schema(self._derived(), "validation")}
 
 
 class ResultWriter:
@@ -101,19 +107,22 @@ class ResultWriter:
         annotation: Of the result or item; `UNSET` where the author gave none.
     """
 
-    __slots__ = ("_adapter", "_name", "_serialize", "_validate")
+    __slots__ = ("_annotation", "_name", "_serialize", "_validate")
 
     def __init__(self, name: str, annotation: Any) -> None:
         self._name = name
-        self._adapter: TypeAdapter[Any] | None = None
+        self._annotation = annotation
         self._validate: Callable[[Any], Any] | None = None
         self._serialize: Callable[..., Any] | None = None
         if annotation is UNSET or annotation is Any:
             return
-        self._adapter = _adapter(annotation, f"tool {name}")
-        self._validate = self._adapter.validator.validate_python
+        if (plain := plain_value(annotation)) is not None:
+            self._validate = plain.validate_python
+            return
+        adapter = _adapter(annotation, f"tool {name}")
+        self._validate = adapter.validator.validate_python
         if not _is_plain(annotation):
-            self._serialize = self._adapter.serializer.to_python
+            self._serialize = adapter.serializer.to_python
 
     def write(self, value: Any) -> msgspec.Raw:
         """One result as bytes.
@@ -137,7 +146,9 @@ class ResultWriter:
 
     def json_schema(self) -> dict[str, Any] | None:
         """JSON Schema of one result, or None where the author promised nothing."""
-        return None if self._adapter is None else json_schema(self._adapter, "serialization")
+        if self._annotation is UNSET or self._annotation is Any:
+            return None
+        return json_schema(_adapter(self._annotation, f"tool {self._name}"), "serialization")
 
 
 class ToolAdapter:
@@ -183,8 +194,7 @@ class ToolAdapter:
         self.write = self.writer.write
 
 
-def _field(parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
-    hint, default = hints.get(parameter.name, Any), parameter.default
+def _field(hint: Any, default: Any) -> Any:
     if default is not UNSET:
         hint = Annotated[hint, default if isinstance(default, FieldInfo) else Field(default=default)]
     fields = [each for each in getattr(hint, "__metadata__", ()) if isinstance(each, FieldInfo)]

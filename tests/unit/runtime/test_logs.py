@@ -248,3 +248,15 @@ async def test_the_handler_writes_one_line_for_each_record() -> None:
     assert first.message.startswith("two\nlines 5\nTraceback")
     assert (first.level, first.logger, second.level, second.message) == ("ERROR", "my.logger", "WARNING", "plain")
     assert isinstance(second, LogLine)
+
+
+async def test_after_a_flood_its_size_is_told_though_nothing_follows() -> None:
+    book = book_of(burst_lines=3)
+    pipe, writing = await piped(book)
+    os.write(writing, b"spam\n" * 100)
+
+    await eventually(lambda: texts(book)[-1:] == ["97 lines dropped: too many"])
+
+    assert (book.dropped, book.unreported) == (97, 0)
+    os.close(writing)
+    pipe.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from somnus_plugins.errors import InvalidPlugin, UsageError
+from somnus_plugins.errors import InvalidPlugin
 from somnus_plugins.sdk import Plugin
 from somnus_plugins.testing.imports import Imports
 from somnus_plugins.wire.methods import LoadOrder
@@ -44,7 +44,7 @@ def small(directory: Path, depth: int, place: str = "tree_of_the_garden") -> Pat
 
 
 def test_modules_paths_and_the_running_plugin_are_as_before(tmp_path: Path) -> None:
-    modules, paths = set(sys.modules), list(sys.path)
+    modules, paths, running = set(sys.modules), list(sys.path), Plugin._running
     imports = Imports()
     loaded = imports.load(order(small(tmp_path, 3)))
 
@@ -54,8 +54,7 @@ def test_modules_paths_and_the_running_plugin_are_as_before(tmp_path: Path) -> N
     imports.restore()
     assert set(sys.modules) == modules
     assert sys.path == paths
-    with pytest.raises(UsageError):
-        Plugin.current()
+    assert Plugin._running is running
 
 
 def test_each_load_finds_the_code_of_its_own_directory(tmp_path: Path) -> None:
