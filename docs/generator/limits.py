@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from docs.generator.markdown import attribute_docs, code, flowed, page, summary, table
+
 from somnus_plugins import errors, settings
 from somnus_plugins.errors import SomnusError
 from somnus_plugins.host.lifecycle import TRANSITIONS, State, Word

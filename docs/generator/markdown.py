@@ -91,7 +91,7 @@ def _items(body: str) -> str:
             found[-1] += f" {line.strip()}"
         else:
             found.append(line)
-    named = (re.fullmatch(r"([\w, *]+): (.+)", each) for each in found)
+    named = (re.fullmatch(r"([\w, *.]+): (.+)", each) for each in found)
     return "\n".join(
         f"- `{match[1]}`: {match[2]}" if match else f"- {each}" for match, each in zip(named, found, strict=True)
     )

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-
 from docs.generator.markdown import (
     attribute_docs,
     attribute_types,
@@ -23,10 +22,12 @@ from docs.generator.markdown import (
     summary,
     table,
 )
+
 from somnus_plugins import sdk
 from somnus_plugins.errors import SomnusError
-from somnus_plugins.trust.manifest import ManifestKey, PluginType, manifest_reference
+from somnus_plugins.trust.manifest import PluginType, manifest_reference
 from somnus_plugins.trust.manifest.lints import LINTS, Lint, Sample
+from somnus_plugins.trust.manifest.schema import ManifestKey
 from somnus_plugins.wire import frames, http, methods
 from somnus_plugins.wire.codec import HOST_READS, WORKER_READS
 from somnus_plugins.wire.contributions import Contributions, Route, Schedule, Subscription, Tool
@@ -94,7 +95,8 @@ def _lint(lint: Lint) -> str:
 
 def _sample(word: str, sample: Sample) -> Iterator[str]:
     facts = "; ".join(_facts(sample))
-    yield f"{word}{f', with {facts}' if facts else ''}{':' if sample.toml else '.'}"
+    with_facts = f", with {facts}" if facts else ""
+    yield f"{word}{with_facts}:" if sample.toml else f"{word}{with_facts or ', the smallest manifest'}."
     if sample.toml:
         yield block(sample.toml, "toml")
 
@@ -106,7 +108,10 @@ def _facts(sample: Sample) -> Iterator[str]:
     if facts.python_version:
         yield f"Python {facts.python_version}"
     if (adds := facts.contributions) is not None:
-        named = [*(f"tool {code(each.name)}" for each in adds.tools), *(f"route {code(each.path)}" for each in adds.routes)]
+        named = [
+            *(f"tool {code(each.name)}" for each in adds.tools),
+            *(f"route {code(each.path)}" for each in adds.routes),
+        ]
         named += [f"subscription to {code(each.pattern)}" for each in adds.subscriptions]
         named += [f"setting {code(each)}" for each in (adds.config_schema or {}).get("properties", {})]
         yield f"the plugin's {', '.join(named) or 'empty contributions'}"
@@ -114,8 +119,8 @@ def _facts(sample: Sample) -> Iterator[str]:
 
 MANIFEST_INTRODUCTION: Final = """\
 The manifest is a plugin's `pyproject.toml`: the standard `[project]` and `[tool.somnus]`. Unknown keys are errors that
-name the key and the nearest known one; every error gives file, key path, what was found and what is allowed. The type is
-one of {types}: the shelf a plugin stands on, not a limit of what it may add.
+name the key and the nearest known one; every error gives file, key path, what was found and what is allowed. The type
+is one of {types}: the shelf a plugin stands on, not a limit of what it may add.
 
 The smallest manifest:
 
@@ -135,7 +140,9 @@ api = ">=1,<2"
 
 Permissions are declared, checked for their form, shown before an installation and part of what a person agrees to. At
 confinement level `none` the kernel does not enforce them; `events.subscribe`, `public_routes` and `background` are
-enforced by the host."""
+enforced by the host. Of the limits, `memory_mb` (private writable memory), `open_files`, `call_timeout_s`, `concurrency`,
+`result_mb` and `upload_mb` hold; `threads` is the number of threads for methods without `async`; `cpus`, `disk_mb` and
+`recursion_depth` are read and do not hold yet. Of all of them the host's own ceiling wins."""
 
 RULES_INTRODUCTION: Final = """\
 `somnus-plugins check` holds a manifest that is well-formed against these rules. An *error* means that the plugin cannot
@@ -189,9 +196,7 @@ def described_class(kind: type, name: str, *, bases: Iterable[type] = ()) -> str
         rows = ((code(key), code(_result(each)), flowed(summary(each.__doc__))) for key, each in properties.items())
         parts.append(table(["property", "type", "meaning"], rows))
     functions = {key: inspect.unwrap(getattr(each, "__func__", each)) for key, each in members.items()}
-    parts += [
-        described(each, f"{name}.{key}", 4, key) for key, each in functions.items() if inspect.isfunction(each)
-    ]
+    parts += [described(each, f"{name}.{key}", 4, key) for key, each in functions.items() if inspect.isfunction(each)]
     return "\n\n".join(parts)
 
 
@@ -210,14 +215,23 @@ statuses stand in [Errors](errors.md)."""
 
 # --- wire ------------------------------------------------------------------------------------------------------------
 
-RECORDS: Final = (methods.Assignment, methods.LoadOrder, methods.Announcement, methods.HttpRequest, methods.HttpHead)
-MORE_RECORDS: Final = (methods.HttpResponse, methods.Occurrence)
-SOCKET: Final = typing.get_args(http.SocketMessage)
+Record = type[msgspec.Struct]
+RECORDS: Final[tuple[Record, ...]] = (
+    methods.Assignment,
+    methods.LoadOrder,
+    methods.Announcement,
+    methods.HttpRequest,
+    methods.HttpHead,
+    methods.HttpResponse,
+    methods.Occurrence,
+)
+ADDED: Final[tuple[Record, ...]] = (Contributions, Tool, Route, Subscription, Schedule)
+SOCKET: Final[tuple[Record, ...]] = typing.get_args(http.SocketMessage)
 
 
 def wire_page() -> str:
     """Methods of both sides, frames, and the records that they carry."""
-    kinds: tuple[type[msgspec.Struct], ...] = typing.get_args(frames.Frame)
+    kinds: tuple[Record, ...] = typing.get_args(frames.Frame)
     host_reads, worker_reads = typing.get_args(HOST_READS.type), typing.get_args(WORKER_READS.type)
     directions = {
         each: " and ".join(
@@ -242,22 +256,22 @@ def wire_page() -> str:
         flowed(frames.Header.__doc__),
         fields(frames.Header),
         "## Records",
-        *map(_record, (*RECORDS, *MORE_RECORDS)),
+        *map(_record, RECORDS),
         "## Messages of a WebSocket",
         flowed(http.__doc__),
         *map(_record, SOCKET),
         "## Contributions",
         flowed(inspect.getmodule(Contributions).__doc__),
-        *map(_record, (Contributions, Tool, Route, Subscription, Schedule)),
+        *map(_record, ADDED),
     )
 
 
-def _frame(kind: type[msgspec.Struct], direction: str) -> str:
+def _frame(kind: Record, direction: str) -> str:
     tag = kind.__struct_config__.tag
     return f"### `{kind.__name__}`\n\nType {tag}, {direction}. {flowed(kind.__doc__)}\n\n{fields(kind)}"
 
 
-def _record(kind: type[msgspec.Struct]) -> str:
+def _record(kind: Record) -> str:
     return f"### `{kind.__name__}`\n\n{flowed(kind.__doc__)}\n\n{fields(kind)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -55,7 +56,9 @@ class Threads:
     async def run(self, function: Callable[..., T], /, *arguments: Any, **keywords: Any) -> T:
         """Run a function in a thread, in a copy of this context.
 
-        When the task is cancelled its waits on the loop end; the thread itself goes on until the function returns.
+        When the task is cancelled the function's waits on the loop end, and so does a function that has not begun. One
+        that runs goes on, because a thread cannot be stopped, and so does this: that a call has ended is said when it
+        has, and the host counts those that do not.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._count, thread_name_prefix="somnus-method")
@@ -63,18 +66,29 @@ class Threads:
         access = LoopAccess(loop)
         context = contextvars.copy_context()
         context.run(LOOP_ACCESS.set, access)
+        job = self._executor.submit(context.run, _without_stop_iteration, function, arguments, keywords)
+        running = asyncio.wrap_future(job, loop=loop)
         try:
-            return await loop.run_in_executor(
-                self._executor, lambda: context.run(_without_stop_iteration, function, arguments, keywords)
-            )
+            return await asyncio.shield(running)
         except asyncio.CancelledError:
             access.cancel()
+            if not job.cancel():
+                await _ended(running)
             raise
 
     def close(self) -> None:
         """Start no further function; those that run go on."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _ended(running: asyncio.Future[Any]) -> None:
+    """Wait for the end, however often the wait is cancelled."""
+    while not running.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([running])
+    if not running.cancelled():
+        running.exception()
 
 
 def _without_stop_iteration(function: Callable[..., T], arguments: Any, keywords: Any) -> T:

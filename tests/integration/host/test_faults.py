@@ -254,10 +254,7 @@ async def test_a_stream_that_nobody_reads_stands_still_until_its_deadline(shared
 
 WEARING = [
     "swallows_cancellation",
-    pytest.param(
-        "blocks_thread",
-        marks=pytest.mark.xfail(reason="the worker says that a cancelled call has ended while its thread goes on"),
-    ),
+    "blocks_thread",
 ]
 
 
