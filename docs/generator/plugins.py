@@ -140,8 +140,8 @@ api = ">=1,<2"
 
 Permissions are declared, checked for their form, shown before an installation and part of what a person agrees to. At
 confinement level `none` the kernel does not enforce them; `events.subscribe`, `public_routes` and `background` are
-enforced by the host. Of the limits, `memory_mb` (private writable memory), `open_files`, `call_timeout_s`, `concurrency`,
-`result_mb` and `upload_mb` hold; `threads` is the number of threads for methods without `async`; `cpus`, `disk_mb` and
+enforced by the host. Of the limits, `memory_mb` (private writable memory), `open_files`, `call_timeout_s`,
+`concurrency`, `result_mb` and `upload_mb` hold; half of `threads` run methods without `async`; `cpus`, `disk_mb` and
 `recursion_depth` are read and do not hold yet. Of all of them the host's own ceiling wins."""
 
 RULES_INTRODUCTION: Final = """\

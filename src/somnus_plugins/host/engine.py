@@ -227,6 +227,9 @@ class Engine:
             return self.instances[self._catalogue.find(name).id]
         except UnknownPlugin:
             instance = self.find(name)
+            if self._safe:
+                why = "is not served: the host is in safe mode, where every plugin is off"
+                raise NotReady(f"{instance.id} {why}", remedy="Serve without --safe.") from None
             raise NotReady(
                 f"{instance.id} is {instance.state}: {instance.lifecycle.reason or 'it is not served'}",
                 remedy=f"`somnus-plugins enable {instance.entry.mount}` serves it.",
