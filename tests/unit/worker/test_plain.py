@@ -11,15 +11,60 @@ from somnus_plugins.worker.plain import plain_arguments, plain_value
 
 UNSET = object()
 PLAIN = [
-    str, int, float, bool, bytes, dict, list, Any, None,
-    dict[str, Any], dict[str, int], dict[int, str], list[int], list[dict[str, float]], int | None, str | None,
-]  # fmt: skip
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    dict,
+    list,
+    Any,
+    None,
+    dict[str, Any],
+    dict[str, int],
+    dict[int, str],
+    list[int],
+    list[dict[str, float]],
+    int | None,
+    str | None,
+]
 DERIVED = [Annotated[int, Field(ge=1)], int | str, tuple[int, ...], set[int], object, complex, list[complex]]
 VALUES = [
-    None, True, 0, 1, -1, 2**70, 1.0, 1.5, float("inf"), "", "5", "5.5", "true", "x", "é", b"", b"x", b"\xff",
-    [], [1], ["1"], ["x"], [1.5], [{}], [{"a": 1}], {}, {"a": 1}, {"a": "1"}, {"a": "x"}, {1: "a"}, {"1": "a"},
-    (1, 2), {1}, object,
-]  # fmt: skip
+    None,
+    True,
+    0,
+    1,
+    -1,
+    2**70,
+    1.0,
+    1.5,
+    float("inf"),
+    "",
+    "5",
+    "5.5",
+    "true",
+    "x",
+    "é",
+    b"",
+    b"x",
+    b"\xff",
+    [],
+    [1],
+    ["1"],
+    ["x"],
+    [1.5],
+    [{}],
+    [{"a": 1}],
+    {},
+    {"a": 1},
+    {"a": "1"},
+    {"a": "x"},
+    {1: "a"},
+    {"1": "a"},
+    (1, 2),
+    {1},
+    object,
+]
 
 
 def outcome(validate: Any, value: Any) -> Any:
