@@ -71,16 +71,18 @@ async def _bare(loop_name: str) -> AsyncIterator[Call]:
 async def _grpc(scratch: Path) -> AsyncIterator[Call]:
     import grpc
     import msgspec
+    from google.protobuf.wrappers_pb2 import BytesValue
 
     address = scratch / "grpc.sock"
     process = subprocess.Popen([sys.executable, "-m", "bench.peers", "grpc", str(address)])
     while not address.exists():
         await asyncio.sleep(0.02)
     async with grpc.aio.insecure_channel(f"unix:{address}") as channel:
-        echo = channel.unary_unary("/bench.Echo/Call")
+        echo = channel.unary_unary("/bench.Echo/Call", BytesValue.SerializeToString, BytesValue.FromString)
 
         async def call() -> Any:
-            return msgspec.msgpack.decode(await echo(msgspec.msgpack.encode(PAYLOAD)))
+            answer = await echo(BytesValue(value=msgspec.msgpack.encode(PAYLOAD)))
+            return msgspec.msgpack.decode(answer.value)
 
         yield call
     process.terminate()

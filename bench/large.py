@@ -26,6 +26,7 @@ async def _once_ms(call: Callable[[], Awaitable[object]]) -> float:
 
 async def _figures(scratch: Path) -> dict[str, float]:
     import grpc
+    from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
     data = b"\x5a" * SIZE
     address = scratch / "grpc.sock"
@@ -36,15 +37,15 @@ async def _figures(scratch: Path) -> dict[str, float]:
     taken: dict[str, list[float]] = {"ours": [], "copy": [], "grpc": []}
     async with PluginHost(scratch / "home") as host, grpc.aio.insecure_channel(f"unix:{address}", unlimited) as channel:
         await host.apply(await host.plan(write_echo(scratch / "echo")))
-        size = channel.unary_unary("/bench.Echo/Size")
+        size = channel.unary_unary("/bench.Echo/Size", BytesValue.SerializeToString, Int64Value.FromString)
         await host.call("bench/echo", "size", {"data": data})
-        await size(data)
+        await size(BytesValue(value=data))
         for _ in range(ROUNDS):
             began = time.perf_counter()
             bytearray(data)
             taken["copy"].append((time.perf_counter() - began) * 1e3)
             taken["ours"].append(await _once_ms(lambda: host.call("bench/echo", "size", {"data": data})))
-            taken["grpc"].append(await _once_ms(lambda: size(data)))
+            taken["grpc"].append(await _once_ms(lambda: size(BytesValue(value=data))))
     process.terminate()
     process.wait()
     return {name: median(values) for name, values in taken.items()}

@@ -95,17 +95,18 @@ def _pipe(descriptor: int) -> None:
 
 async def _grpc(address: str) -> None:
     import grpc
+    from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
-    async def echo(request: bytes, context: Any) -> bytes:
+    async def echo(request: BytesValue, context: Any) -> BytesValue:
         return request
 
-    async def size(request: bytes, context: Any) -> bytes:
-        return str(len(request)).encode()
+    async def size(request: BytesValue, context: Any) -> Int64Value:
+        return Int64Value(value=len(request.value))
 
-    methods = {"Call": echo, "Size": size}
-    handler = grpc.method_handlers_generic_handler(
-        "bench.Echo", {name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()}
-    )
+    def method(function: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(function, BytesValue.FromString, lambda it: it.SerializeToString())
+
+    handler = grpc.method_handlers_generic_handler("bench.Echo", {"Call": method(echo), "Size": method(size)})
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=unlimited)
     server.add_generic_rpc_handlers((handler,))

@@ -357,7 +357,7 @@ async def test_a_handler_that_cleans_up_is_cancelled_once(join: Join) -> None:
         cleaned.set()
 
         await until(lambda: pair.worker.serving == 0)
-        assert not pair.host.is_abandoned(exchange.id)
+        await until(lambda: not pair.host.is_abandoned(exchange.id))
 
 
 async def test_a_callback_that_closes_the_peer_at_a_deadline_does_no_harm(join: Join) -> None:

@@ -39,6 +39,7 @@ from somnus_plugins.wire.frames import (
     Response,
     raw,
 )
+from somnus_plugins.wire.splice import Spliced, large_bytes
 from somnus_plugins.wire.streams import ITEM_COST, Inbox, Outbox
 
 __all__ = ["SENDS", "TAKES", "Calls", "Exchange", "ProgressSink", "send_item"]
@@ -267,17 +268,19 @@ class Calls:
         open_now = [call.future for call in self.open.values()]
         return not open_now or not (await asyncio.wait(open_now, timeout=timeout_s))[1]
 
-    def _opening(self, request: Request) -> bytes:
-        if self.connection.closed is not None:
-            self.connection.ensure_open()
+    def _opening(self, request: Request) -> bytes | Spliced:
+        connection = self.connection
+        if connection.closed is not None:
+            connection.ensure_open()
         try:
-            body = encode_frame(request)
+            large = connection.carrier and large_bytes(request.payload, connection.limits.inline_max_bytes)
+            body = Spliced(request, large) if large else encode_frame(request)
         except ENCODE_ERRORS as error:
             raise InvalidInput(f"the arguments cannot be sent: {error}") from error
         self._next_id += 2
         return body
 
-    async def _send_when_possible(self, call_id: int, body: bytes) -> None:
+    async def _send_when_possible(self, call_id: int, body: bytes | Spliced) -> None:
         """Send what opens a call, within its deadline; what was never sent needs no cancelling."""
         call = self.open[call_id]
         call.future.add_done_callback(_retrieve)

@@ -16,8 +16,9 @@ from typing import Any, Final, Protocol, cast
 from somnus_plugins.errors import InvalidInput, InvalidResult, PeerClosed, ProtocolViolation, SomnusError
 from somnus_plugins.wire.codec import DECODE_ERRORS, HOST_READS, PREFIX, WORKER_READS, Splitter, encode_frame
 from somnus_plugins.wire.frames import Frame
+from somnus_plugins.wire.splice import Spliced
 
-__all__ = ["Connection", "PeerLimits", "Side", "TooLarge"]
+__all__ = ["Body", "Connection", "PeerLimits", "Side", "TooLarge"]
 
 TooLarge = type[InvalidInput] | type[InvalidResult]
 """What a body that is too large is an error of: of arguments, or of a result."""
@@ -46,10 +47,14 @@ class PeerLimits:
     incoming_max: int = 256
 
 
+Body = bytes | Spliced
+"""The body of a frame, in one piece or, on its way into shared memory, in several."""
+
+
 class Carrier(Protocol):
     """Carries the bodies of frames that are too large for the socket."""
 
-    async def carry(self, body: bytes, too_large: TooLarge) -> None:
+    async def carry(self, body: Body, too_large: TooLarge) -> None:
         """Bring one body to the other side whole, or raise: an error of the tree, or that it was cancelled."""
 
 
@@ -102,7 +107,7 @@ class Connection(asyncio.Protocol):
             body = encode_frame(frame)
             self._write(PREFIX.pack(len(body)) + body)
 
-    def send_now(self, body: bytes, crowd: int = 1) -> bool:
+    def send_now(self, body: Body, crowd: int = 1) -> bool:
         """Send a body at once; false where it is too large or the other side is behind: then `send_body`.
 
         Args:
@@ -111,8 +116,8 @@ class Connection(asyncio.Protocol):
         """
         if len(body) > self.limits.inline_max_bytes or not self.writable.is_set() or self._transport is None:
             return False
-        data = PREFIX.pack(len(body)) + body
-        if crowd == 1 or len(data) > TOGETHER_MAX_BYTES:
+        data: bytes = PREFIX.pack(len(body)) + body  # type: ignore[operator]  # one in pieces is larger than inline
+        if (crowd == 1 and not self._together) or len(data) > TOGETHER_MAX_BYTES:
             self._write(data)
             return True
         if not self._together:
@@ -134,7 +139,7 @@ class Connection(asyncio.Protocol):
             together, self._together, self._together_bytes = self._together, [], 0
             self._transport.write(b"".join(together))
 
-    async def send_body(self, body: bytes, too_large: TooLarge = InvalidInput) -> None:
+    async def send_body(self, body: Body, too_large: TooLarge = InvalidInput) -> None:
         """Send a body of any size as soon as the other side reads; cancelled, nothing of it is sent.
 
         Raises:
@@ -146,6 +151,8 @@ class Connection(asyncio.Protocol):
                 raise too_large(f"{len(body):,} bytes are more than the {limit:,} that this connection takes at once")
             await self.carrier.carry(body, too_large)
             return
+        if not isinstance(body, bytes):
+            raise too_large("a body in pieces is only for shared memory")
         if not self.writable.is_set():
             await self.writable.wait()
         self.ensure_open()

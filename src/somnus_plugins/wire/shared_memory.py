@@ -28,13 +28,14 @@ def available() -> bool:
     return hasattr(os, "memfd_create")
 
 
-def publish(data: bytes | bytearray) -> int:
-    """A descriptor of read-only memory that holds these bytes."""
+def publish(*pieces: bytes) -> int:
+    """A descriptor of read-only memory that holds these bytes, one piece behind the other."""
     descriptor = os.memfd_create("somnus", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         fcntl.fcntl(descriptor, _ADD_SEALS, _SEAL_SHRINK | _SEAL_GROW | _SEAL_WRITE | _SEAL_SEAL)
     except BaseException:
         os.close(descriptor)

@@ -7,7 +7,7 @@ import socket
 
 from somnus_plugins.errors import Overloaded, SomnusError
 from somnus_plugins.wire import shared_memory
-from somnus_plugins.wire.connection import Connection, TooLarge
+from somnus_plugins.wire.connection import Body, Connection, TooLarge
 from somnus_plugins.wire.frames import Filled, Reserve, Reserved, Spilled
 
 __all__ = ["HostSpill", "WorkerSpill"]
@@ -31,7 +31,7 @@ class HostSpill:
         connection.receivers |= {Reserve: self._on_reserve, Filled: self._on_filled}
         connection.enders.append(self._on_end)
 
-    async def carry(self, body: bytes, too_large: TooLarge) -> None:
+    async def carry(self, body: Body, too_large: TooLarge) -> None:
         """Publish a body and tell the worker."""
         limit = self._connection.limits.send_max_bytes
         if len(body) > limit:
@@ -40,7 +40,8 @@ class HostSpill:
                 remedy="Send it as a stream, or raise wire.frame_max_bytes.",
             )
         async with self._turn:
-            publishing = self._connection.loop.run_in_executor(None, shared_memory.publish, body)
+            pieces = (body,) if isinstance(body, bytes) else body.pieces
+            publishing = self._connection.loop.run_in_executor(None, shared_memory.publish, *pieces)
             try:
                 descriptor = await asyncio.shield(publishing)
                 try:
@@ -122,10 +123,12 @@ class WorkerSpill:
         connection.receivers |= {Spilled: self._on_spilled, Reserved: self._on_reserved}
         connection.enders.append(self._on_end)
 
-    async def carry(self, body: bytes, too_large: TooLarge) -> None:
+    async def carry(self, body: Body, too_large: TooLarge) -> None:
         """Ask for memory, fill it, and tell the host; cancelled, the memory goes back unused."""
         await self._turn.acquire()
-        filling = self._connection.loop.create_task(self._fill(body))
+        filling = self._connection.loop.create_task(
+            self._fill(body if isinstance(body, bytes) else b"".join(body.pieces))
+        )
         try:
             filled = await asyncio.shield(filling)
         except asyncio.CancelledError:
