@@ -1,7 +1,7 @@
 """Warm calls: one after another, and 32 at a time.
 
-Run as `python -m bench.calls LOOP CORE` it measures on one event loop, pinned to one core or not, and prints JSON; `rows`
-does that in processes of their own, so that loops and affinities do not mix.
+Run as `python -m bench.calls LOOP CORE` it measures on one event loop, pinned to one core or not, and prints JSON;
+`rows` does that in processes of their own, so that loops and affinities do not mix.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ Call = Callable[[], Awaitable[Any]]
 
 def _peer(name: str, end: socket.socket) -> subprocess.Popen[bytes]:
     with end:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench.peers", name, str(end.fileno())], pass_fds=[end.fileno()]
-        )
+        return subprocess.Popen([sys.executable, "-m", "bench.peers", name, str(end.fileno())], pass_fds=[end.fileno()])
 
 
 @asynccontextmanager
@@ -194,7 +192,8 @@ def rows(scratch: Path) -> list[Row]:
             best = max(rates, key=lambda name: rates[name])
             what = f"calls a second, 32 in flight, {loop_name}, {place}"
             beside = {"bare echo": at["bare rate"], **rates}
-            found.append(Row(what, at["ours rate"], rates[best], "/s", f"the best peer ({best})", 1, beside=beside, more=True))
+            against = f"the best peer ({best})"
+            found.append(Row(what, at["ours rate"], rates[best], "/s", against, 1, beside=beside, more=True))
     return found
 
 

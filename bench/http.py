@@ -1,7 +1,7 @@
 """A plugin's route over HTTP beside the same route in the application's own process: processor time for each request.
 
-Processor time and not latency: the work is split over two processes, and what counts for a busy server is how much of it
-there is, and how much of it is the host's.
+Processor time and not latency: the work is split over two processes, and what counts for a busy server is how much of
+it there is, and how much of it is the host's.
 """
 
 from __future__ import annotations

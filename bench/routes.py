@@ -67,7 +67,6 @@ async def _populate(home: Path, plugin: Path, count: int) -> None:
     async with PluginHost(home) as host:
         await host.apply(await host.plan(plugin))
     registry = Registry(home / "registry.json")
-    (entry,) = registry.entries()
     manifest = (plugin / "pyproject.toml").read_text()
     copies: list[Entry] = []
     for number in range(1, count):

@@ -139,7 +139,8 @@ def rows(scratch: Path) -> list[Row]:
 def show(found: list[Any]) -> None:
     """Print rows while working on one benchmark."""
     for row in found:
-        print(f"{row.what:45} {row.ours:9.2f} {row.reference:9.2f} {row.unit} {row.ratio:6.2f} {row.reached} {row.against}")
+        figures = f"{row.ours:9.2f} {row.reference:9.2f} {row.unit} {row.ratio:6.2f}"
+        print(f"{row.what:50} {figures} {'yes' if row.reached else 'NO ':3} {row.against}")
 
 
 if __name__ == "__main__":

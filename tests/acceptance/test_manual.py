@@ -21,6 +21,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 PAGES: Final = ("tutorial.md", "authors.md", "operators.md", "architecture.md")
 FENCE: Final = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS: Final = ("8765", "8000")
-PATIENCE_S: Final = 30
+PATIENCE_S: Final = 20
 MANIFEST: Final = """\
 [project]
 name = "{name}"
@@ -119,16 +120,12 @@ class Reader:
         """Type the commands, and compare what they print; while something serves it may need a moment to follow."""
         for command, printed in commands(self.here(text)):
             wanted = re.compile(".*?".join(re.escape(each) for each in printed.split("…")), re.DOTALL)
-            answers: list[str] = []
-
-            def done(command: str = command, wanted: re.Pattern[str] = wanted, answers: list[str] = answers) -> bool:
+            until = time.monotonic() + (PATIENCE_S if self.serving is not None else 0)
+            status, output = self.run(command)
+            while (status or not wanted.search(output)) and time.monotonic() < until:
                 status, output = self.run(command)
-                answers.append(output)
-                return status == 0 and wanted.search(output) is not None
-
-            if not done():
-                assert self.serving is not None, f"$ {command}\n{answers[-1]}"
-                eventually_now(done, PATIENCE_S)
+            assert status == 0, f"$ {command}\n{output}"
+            assert wanted.search(output), f"$ {command}\n{output}"
 
     def run(self, command: str) -> tuple[int, str]:
         if command.startswith("curl "):
@@ -174,7 +171,7 @@ class Reader:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-    def test_plugins(self) -> str:
+    def run_plugins(self) -> str:
         """Run the tests of all plugins of the page, in one session."""
         status, printed = self.run("python -m pytest -q -W error -p no:cacheprovider " + " ".join(sorted(self.plugins)))
         assert status == 0, printed
@@ -236,7 +233,7 @@ def test_a_page_of_the_manual_does_what_it_says(page: str, reader: Reader) -> No
         reader.follow(block)
 
     assert page == "architecture.md" or len(blocks(page)) >= 5
-    assert not reader.plugins or " passed" in reader.test_plugins()
+    assert not reader.plugins or " passed" in reader.run_plugins()
 
 
 def test_every_block_of_the_manual_is_of_a_kind_that_is_run() -> None:

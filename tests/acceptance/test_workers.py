@@ -119,9 +119,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "app:app", "--workers", "4", "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--log-level", "warning"], cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    server = _serving([*command, "--log-level", "warning"], tmp_path)
     found = Service(home, port, token)
     try:
         await found.until(lambda: _doors(home) >= 3)
@@ -134,6 +132,10 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
+
+
+def _serving(command: list[str], where: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=where, start_new_session=True, stderr=subprocess.DEVNULL)
 
 
 def _doors(home: Path) -> int:

@@ -282,6 +282,7 @@ async def test_a_plugin_that_kills_the_zygote_is_only_a_short_interruption(share
 
     with pytest.raises(PluginCrashed, match="its zygote ended"):
         await shared.call("parricide", "go", timeout_s=5)
+    await shared.becomes("bystander", "asleep")
 
     assert await shared.call("bystander", "echo", {"value": 1}, timeout_s=10) == 1
     assert await shared.zygote() != zygote
