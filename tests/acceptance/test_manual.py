@@ -64,9 +64,8 @@ class Block:
 def blocks(page: str) -> list[Block]:
     """The blocks of a page that are run."""
     found = FENCE.findall((DOCS / page).read_text(encoding="utf-8"))
-    return [
-        Block(language, *options.partition("=")[::2], text) for language, options, text in found if language != "text"
-    ]
+    marked = [(language, *options.partition("="), text) for language, options, text in found if language != "text"]
+    return [Block(language, kind, name, text) for language, kind, _, name, text in marked]
 
 
 @dataclass

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from somnus_plugins.settings import LogSettings
+from somnus_plugins.store.files import make_directory
 from somnus_plugins.worker.log_lines import MARK
 
 __all__ = ["LogBook", "LogLine", "LogPipe", "escaped"]
@@ -30,6 +31,7 @@ CHUNK_BYTES: Final = 64 * 1024
 """Read at most this much from one pipe before the loop turns."""
 SETTLE_S: Final = 1.0
 """After a flood, at the latest: a line that says how much of it was dropped, though no further line may come."""
+FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 PAUSE_S: Final = 0.01
 """Between two full chunks from one pipe: a flood then costs the host a bounded share of its time."""
 
@@ -166,8 +168,8 @@ class LogBook:
 
     def _append(self, file: Path, data: bytes) -> None:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("ab") as target:
+            make_directory(file.parent)
+            with open(os.open(file, FILE_FLAGS, 0o600), "ab") as target:
                 target.write(data)
                 size = target.tell()
             if size > self._settings.file_max_bytes:

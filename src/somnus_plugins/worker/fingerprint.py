@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import hashlib
 import inspect
 import re
@@ -20,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from somnus_plugins.sdk.plugin import Plugin
-from somnus_plugins.worker.inventory import DeclaredReceiver, DeclaredRoute, Inventory
+from somnus_plugins.worker.inventory import DeclaredRoute, Inventory
 
 __all__ = ["fingerprint"]
 
@@ -48,6 +49,54 @@ GIVEN: Final = frozenset(
 """Packages whose classes no plugin's author wrote."""
 FLAGS: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 DEPTH_MAX: Final = 20
+ROUTER_FACTS: Final = (
+    "tags",
+    "dependencies",
+    "responses",
+    "deprecated",
+    "include_in_schema",
+    "default_response_class",
+    "generate_unique_id_function",
+)
+"""What an author gives to an APIRouter, or to `include_router`, for all of its routes."""
+ROUTE_FACTS: Final = (
+    "tags",
+    "dependencies",
+    "responses",
+    "deprecated",
+    "include_in_schema",
+    "response_class",
+    "generate_unique_id_function",
+    "status_code",
+    "summary",
+    "response_description",
+    "operation_id",
+    "openapi_extra",
+    "response_model",
+    "response_model_include",
+    "response_model_exclude",
+    "response_model_by_alias",
+    "response_model_exclude_unset",
+    "response_model_exclude_defaults",
+    "response_model_exclude_none",
+)
+"""What an author gives to one route of an APIRouter; the description is told apart from the docstring."""
+
+
+@dataclasses.dataclass
+class Records:
+    """The classes and functions of authors that contributions name, each written once."""
+
+    package: str
+    """Top package of the plugin."""
+    lines: list[str] = dataclasses.field(default_factory=list)
+    _seen: dict[int, Any] = dataclasses.field(default_factory=dict)
+
+    def takes(self, thing: Any) -> bool:
+        """Whether it is new. It is kept, so that nothing else takes its identity."""
+        new = id(thing) not in self._seen
+        self._seen[id(thing)] = thing
+        return new
 
 
 def fingerprint(inventory: Inventory) -> str:
@@ -60,7 +109,7 @@ def fingerprint(inventory: Inventory) -> str:
 
 
 def _lines(inventory: Inventory) -> Iterator[str]:
-    records: dict[str, str] = {}
+    records = Records(_top_package(inventory.kind))
     for tool in inventory.tools.values():
         made = tool.declaration
         flags = (made.title, made.read_only, made.idempotent, made.timeout_s)
@@ -69,50 +118,67 @@ def _lines(inventory: Inventory) -> Iterator[str]:
         yield _route_text(route, records)
     if inventory.router is not None:
         yield from _router_lines(inventory.router, "", records)
-    yield from map(_receiver_text, inventory.subscriptions)
-    yield from map(_receiver_text, inventory.schedules)
+    for receiver in (*inventory.subscriptions, *inventory.schedules):
+        yield f"receiver {receiver.attribute} {_value_text(receiver.declaration, records)}"
     for each in inventory.kind.__mro__:
         settings = inspect.get_annotations(each).get("config")
         if settings is not None and each is not Plugin:
             yield f"config {_annotation_text(settings, _globals_of(each), records)}"
             break
-    yield from (f"record {name} {text}" for name, text in sorted(records.items()))
+    yield from sorted(records.lines)
 
 
-def _route_text(route: DeclaredRoute, records: dict[str, str]) -> str:
+def _route_text(route: DeclaredRoute, records: Records) -> str:
     made = route.declaration
-    keywords = _value_text(made.keywords, 0)
+    keywords = _value_text(made.keywords, records)
     return f"route {made.verb} {made.path} {keywords} {_function_text(route.function, records)}"
 
 
-def _router_lines(router: Any, prefix: str, records: dict[str, str]) -> Iterator[str]:
-    for route in getattr(router, "routes", ()):
+def _router_lines(router: Any, prefix: str, records: Records) -> Iterator[str]:
+    yield f"router {prefix} {_facts_text(router, ROUTER_FACTS, records)}"
+    yield from _router_route_lines(getattr(router, "routes", ()), prefix, records)
+
+
+def _router_route_lines(routes: Iterable[Any], prefix: str, records: Records) -> Iterator[str]:
+    for route in routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
             context = getattr(route, "include_context", None)
-            yield from _router_lines(inner, prefix + str(getattr(context, "prefix", "")), records)
+            below = prefix + str(getattr(context, "prefix", ""))
+            yield f"included {below} {_facts_text(context, ROUTER_FACTS, records)}"
+            yield from _router_lines(inner, below, records)
             continue
         endpoint = getattr(route, "endpoint", None)
         text = _function_text(endpoint, records) if isinstance(endpoint, types.FunctionType) else ""
         methods = ",".join(sorted(getattr(route, "methods", None) or ()))
-        yield f"router {methods} {prefix}{getattr(route, 'path', '')} {getattr(route, 'name', '')} {text}"
+        yield f"route of router {methods} {prefix}{getattr(route, 'path', '')} {getattr(route, 'name', '')} {text}"
+        yield f"{_facts_text(route, ROUTE_FACTS, records)} {_document_text(getattr(route, 'description', None))!r}"
+        yield from _router_route_lines(getattr(route, "callbacks", None) or (), f"{prefix} calls back ", records)
 
 
-def _receiver_text(receiver: DeclaredReceiver) -> str:
-    return f"receiver {receiver.attribute} {_value_text(receiver.declaration, 0)}"
+def _facts_text(thing: Any, names: Iterable[str], records: Records) -> str:
+    """What of these an author has given; what is left at a default of FastAPI's is not."""
+    given = {name: value for name in names if _is_given(value := getattr(thing, name, None))}
+    return _value_text(given, records)
 
 
-def _function_text(function: types.FunctionType, records: dict[str, str]) -> str:
-    known = function.__globals__
-    signature = inspect.signature(function)
-    parameters = [
-        f"{each.kind.name} {each.name}: {_annotation_text(each.annotation, known, records)} = "
-        f"{_value_text(each.default, 0)}"
-        for each in signature.parameters.values()
-    ]
+def _is_given(value: Any) -> bool:
+    return not (value is None or value in ([], {}) or type(value).__name__ == "DefaultPlaceholder")
+
+
+def _function_text(function: types.FunctionType, records: Records) -> str:
     kind = function.__code__.co_flags & FLAGS
-    returned = _annotation_text(signature.return_annotation, known, records)
-    return f"{kind} ({'; '.join(parameters)}) -> {returned} {_document_text(function.__doc__)!r}"
+    returned = _annotation_text(inspect.signature(function).return_annotation, function.__globals__, records)
+    return f"{kind} ({_parameters_text(function, records)}) -> {returned} {_document_text(function.__doc__)!r}"
+
+
+def _parameters_text(function: types.FunctionType, records: Records) -> str:
+    known = function.__globals__
+    return "; ".join(
+        f"{each.kind.name} {each.name}: {_annotation_text(each.annotation, known, records)} = "
+        f"{_value_text(each.default, records)}"
+        for each in inspect.signature(function).parameters.values()
+    )
 
 
 def _document_text(document: str | None) -> str:
@@ -124,7 +190,7 @@ def _document_text(document: str | None) -> str:
 # --- annotations -----------------------------------------------------------------------------------------------------
 
 
-def _annotation_text(annotation: Any, known: Mapping[str, Any], records: dict[str, str]) -> str:
+def _annotation_text(annotation: Any, known: Mapping[str, Any], records: Records) -> str:
     """An annotation as text; the classes of the author's own that it names are added to `records`."""
     if annotation is inspect.Parameter.empty:
         return "-"
@@ -134,7 +200,7 @@ def _annotation_text(annotation: Any, known: Mapping[str, Any], records: dict[st
         return " ".join(annotation.split())
     for each in _classes_in(annotation):
         _record(each, records)
-    return _type_text(annotation, 0)
+    return _type_text(annotation, records)
 
 
 def _classes_in(annotation: Any) -> Iterator[Any]:
@@ -143,28 +209,42 @@ def _classes_in(annotation: Any) -> Iterator[Any]:
         yield from _classes_in(each)
 
 
-def _record(kind: Any, records: dict[str, str]) -> None:
+def _record(kind: Any, records: Records) -> None:
     """Note the fields of a class that an author wrote, and of those that these name in turn."""
-    if not isinstance(kind, type) or not _is_authors(kind) or kind.__qualname__ in records:
+    if not isinstance(kind, type) or not _is_authors(kind) or not records.takes(kind):
         return
     if issubclass(kind, enum.Enum):
-        records[kind.__qualname__] = _value_text({name: member.value for name, member in kind.__members__.items()}, 0)
+        members = {name: member.value for name, member in kind.__members__.items()}
+        records.lines.append(f"record {kind.__qualname__} {_value_text(members, records)}")
         return
-    records[kind.__qualname__] = ""
     defaults = _defaults(kind)
     lines = [
-        f"{name}: {_annotation_text(annotation, _globals_of(each), records)} = {_value_text(defaults.get(name), 0)}"
+        f"{name}: {_annotation_text(annotation, _globals_of(each), records)} = "
+        f"{_value_text(defaults.get(name), records)}"
         for each in reversed(kind.__mro__)
         if _is_authors(each)
         for name, annotation in inspect.get_annotations(each).items()
     ]
-    records[kind.__qualname__] = f"{'; '.join(lines)} {_own_document(kind)!r}"
+    records.lines.append(f"record {kind.__qualname__} {'; '.join(lines)} {_own_document(kind)!r}")
+    made: Any = vars(kind).get("__init__")
+    if _top_package(kind) == records.package and not dataclasses.is_dataclass(kind):
+        _record_function(made, records)
 
 
-def _is_authors(kind: type) -> bool:
-    """Whether a class comes neither with Python nor with what every plugin is given."""
-    top = kind.__module__.partition(".")[0]
+def _record_function(function: Any, records: Records) -> None:
+    """Note the parameters of a function that an author wrote: FastAPI reads those of a dependency."""
+    if isinstance(function, types.FunctionType) and _is_authors(function) and records.takes(function):
+        records.lines.append(f"function {function.__qualname__} ({_parameters_text(function, records)})")
+
+
+def _is_authors(thing: Any) -> bool:
+    """Whether a class or function comes neither with Python nor with what every plugin is given."""
+    top = _top_package(thing)
     return top not in GIVEN and (top == "__main__" or top not in sys.stdlib_module_names)
+
+
+def _top_package(thing: Any) -> str:
+    return str(getattr(thing, "__module__", "")).partition(".")[0]
 
 
 def _own_document(kind: type) -> str:
@@ -188,7 +268,7 @@ def _globals_of(kind: type) -> Mapping[str, Any]:
     return vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
 
 
-def _type_text(kind: Any, depth: int) -> str:
+def _type_text(kind: Any, records: Records, depth: int = 0) -> str:
     """A type by its name, the same for `Optional[int]` and `int | None`, `List[int]` and `list[int]`."""
     if kind is None or kind is type(None):
         return "None"
@@ -196,38 +276,40 @@ def _type_text(kind: Any, depth: int) -> str:
         return "..."
     if depth > DEPTH_MAX:
         return "…"
+    deeper = depth + 1
     if isinstance(kind, str):
         return kind
     if isinstance(kind, list):
-        return f"[{', '.join(_type_text(each, depth + 1) for each in kind)}]"
+        return f"[{', '.join(_type_text(each, records, deeper) for each in kind)}]"
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Union or origin is types.UnionType:
-        return " | ".join(dict.fromkeys(_type_text(each, depth + 1) for each in arguments))
+        return " | ".join(dict.fromkeys(_type_text(each, records, deeper) for each in arguments))
     if origin is typing.Literal:
-        return f"Literal[{', '.join(_value_text(each, depth + 1) for each in arguments)}]"
+        return f"Literal[{', '.join(_value_text(each, records, deeper) for each in arguments)}]"
     if origin is typing.Annotated:
-        metadata = ", ".join(_value_text(each, depth + 1) for each in arguments[1:])
-        return f"Annotated[{_type_text(arguments[0], depth + 1)}, {metadata}]"
+        metadata = ", ".join(_value_text(each, records, deeper) for each in arguments[1:])
+        return f"Annotated[{_type_text(arguments[0], records, deeper)}, {metadata}]"
     if origin is not None:
-        return f"{_type_text(origin, depth + 1)}[{', '.join(_type_text(each, depth + 1) for each in arguments)}]"
+        inner = ", ".join(_type_text(each, records, deeper) for each in arguments)
+        return f"{_type_text(origin, records, deeper)}[{inner}]"
     if isinstance(kind, typing.ForwardRef):
         return kind.__forward_arg__
     if hasattr(kind, "__value__"):
-        return f"{kind.__name__} = {_type_text(kind.__value__, depth + 1)}"
+        return f"{kind.__name__} = {_type_text(kind.__value__, records, deeper)}"
     return _name_text(kind)
 
 
 def _name_text(kind: Any) -> str:
     """Top package and qualified name: modules inside a package move between its versions."""
     name = getattr(kind, "__qualname__", "") or getattr(kind, "__name__", "") or ADDRESS.sub("", repr(kind))
-    top = str(getattr(kind, "__module__", "")).partition(".")[0]
+    top = _top_package(kind)
     return name if top in {"", "builtins", "typing", "typing_extensions"} else f"{top}.{name}"
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _value_text(value: Any, depth: int) -> str:
+def _value_text(value: Any, records: Records, depth: int = 0) -> str:
     if depth > DEPTH_MAX:
         return "…"
     deeper = depth + 1
@@ -237,30 +319,39 @@ def _value_text(value: Any, depth: int) -> str:
         case None | bool() | int() | float() | str() | bytes():
             return repr(value)
         case dict() | types.MappingProxyType():
-            parts = sorted(f"{_value_text(key, deeper)}: {_value_text(each, deeper)}" for key, each in value.items())
+            parts = sorted(
+                f"{_value_text(key, records, deeper)}: {_value_text(each, records, deeper)}"
+                for key, each in value.items()
+            )
             return "{" + ", ".join(parts) + "}"
         case list() | tuple():
-            return "[" + ", ".join(_value_text(each, deeper) for each in value) + "]"
+            return "[" + ", ".join(_value_text(each, records, deeper) for each in value) + "]"
         case set() | frozenset():
-            return "{" + ", ".join(sorted(_value_text(each, deeper) for each in value)) + "}"
+            return "{" + ", ".join(sorted(_value_text(each, records, deeper) for each in value)) + "}"
         case types.FunctionType() | types.BuiltinFunctionType() | types.MethodType():
+            _record_function(getattr(value, "__func__", value), records)
             return _name_text(value)
+        case functools.partial():
+            return f"partial{_value_text([value.func, value.args, value.keywords], records, deeper)}"
     if value is inspect.Parameter.empty or type(value).__qualname__ == "PydanticUndefinedType":
         return "-"
     if isinstance(value, type) or typing.get_origin(value) is not None:
-        return _type_text(value, deeper)
-    return _object_text(value, deeper)
+        for each in _classes_in(value):
+            _record(each, records)
+        return _type_text(value, records, deeper)
+    return _object_text(value, records, deeper)
 
 
-def _object_text(value: Any, depth: int) -> str:
+def _object_text(value: Any, records: Records, depth: int) -> str:
     """An object by its facts where they are known, else by its `repr`, addresses taken out."""
     kind = type(value)
     name = "" if kind.__name__.startswith("_") else _name_text(kind)
+    _record_function(vars(kind).get("__call__"), records)
     facts = _facts(value)
     if facts is None:
         plain = all("__repr__" not in vars(each) for each in kind.__mro__[:-1])
         return name if plain else ADDRESS.sub("", repr(value))
-    written = [f"{key}={_value_text(facts[key], depth)}" for key in sorted(facts)]
+    written = [f"{key}={_value_text(facts[key], records, depth)}" for key in sorted(facts)]
     return f"{name}({', '.join(each for each in written if not each.endswith(UNWRITTEN))})"
 
 

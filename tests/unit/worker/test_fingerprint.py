@@ -22,6 +22,7 @@ from typing import *
 import msgspec
 from pydantic import BaseModel, Field
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse, PlainTextResponse
 from somnus_plugins.sdk import *
 """
 FULL = '''
@@ -51,16 +52,29 @@ class Row(TypedDict, total=False):
 class Point(NamedTuple):
     x: int = 0
 
-def current() -> int: ...
+def above(depth: int = 1): ...
 
-router = APIRouter(prefix="/r")
+def current(*, size: int = Query(3, ge=1), on: int = Depends(above)) -> int: ...
 
-@router.get("/inner", tags=["x"])
+class Pages:
+    def __init__(self, page: int = 0): ...
+
+class Shut:
+    def __call__(self, key: str = ""): ...
+
+def again(it: Any = lambda far=1: ...): ...
+
+again.__defaults__ = (again,)
+router = APIRouter(prefix="/r", dependencies=[Depends(current)], default_response_class=JSONResponse)
+
+@router.get("/inner", tags=["x"], status_code=203, summary="In", deprecated=True, openapi_extra={"x-a": 1},
+            response_model=dict[str, Colour], include_in_schema=True, operation_id="in", description="Inside",
+            responses={410: {"description": "left"}}, dependencies=[Depends(Shut()), Depends(Pages), Depends(again)])
 async def inner(q: str = Query("x", max_length=3)) -> int:
     """Inner."""
 
 outer = APIRouter()
-outer.include_router(router, prefix="/outer")
+outer.include_router(router, prefix="/outer", tags=["y"], dependencies=[Depends(functools.partial(above, 2))])
 
 class Notes(Plugin):
     """Notes."""
@@ -152,7 +166,7 @@ CHANGES = [
     ('"/a"', '"/b"'),
     ("@get", "@post"),
     ("response_model=list[Hit]", "response_model=Hit"),
-    ("Depends(current)", "Depends(inner)"),
+    ("dependencies=[Depends(current)], responses", "dependencies=[Depends(inner)], responses"),
     ('"gone"', '"lost"'),
     ("Query(max_length=3)", "Query(max_length=4)"),
     ('"/inner"', '"/inmost"'),
@@ -162,6 +176,25 @@ CHANGES = [
     ('"2h"', '"3h"'),
     ('"0 7 * * *"', '"0 8 * * *"'),
     ("async def page", "def page"),
+    ("size: int = Query(3, ge=1)", "size: int = Query(3, ge=2)"),
+    ("size: int = Query(3, ge=1)", "many: int = Query(3, ge=1)"),
+    ("depth: int = 1", "depth: str = 1"),
+    ("page: int = 0", "page: int = 1"),
+    ('key: str = ""', "key: str"),
+    ('prefix="/r", dependencies=[Depends(current)]', 'prefix="/r"'),
+    ("default_response_class=JSONResponse", "default_response_class=PlainTextResponse"),
+    ('tags=["x"]', 'tags=["z"]'),
+    ("status_code=203", "status_code=202"),
+    ('summary="In"', 'summary="Out"'),
+    ("deprecated=True", "deprecated=False"),
+    ('"x-a": 1', '"x-a": 2'),
+    ("response_model=dict[str, Colour]", "response_model=dict[int, Colour]"),
+    ("include_in_schema=True", "include_in_schema=False"),
+    ('operation_id="in"', 'operation_id="out"'),
+    ('description="Inside"', 'description="Outside"'),
+    ('"left"', '"right"'),
+    ('tags=["y"]', "tags=[]"),
+    ("functools.partial(above, 2)", "functools.partial(above, 3)"),
 ]
 
 
@@ -182,7 +215,8 @@ def test_whatever_changes_a_contribution_changes_it(old: str, new: str) -> None:
         ("List[Hit]", "list[Hit]"),
         ("Dict[str, Point | None]", "dict[str, Optional[Point]]"),
         ('Union[Literal["a", 1], Row]', 'Literal["a", 1] | Row'),
-        ("def current() -> int: ...", "def current() -> int:\n    return 1"),
+        ("on: int = Depends(above)) -> int: ...", "on: int = Depends(above)) -> str:\n    return 'no contribution'"),
+        ("def above(depth: int = 1): ...", "def above(depth: int = 1):\n    'For authors.'"),
         ('"""Notes."""\n    config', "config"),
     ],
 )
@@ -251,5 +285,5 @@ def test_it_is_the_same_in_processes_with_other_hash_seeds(tmp_path: Path) -> No
 
 def test_it_is_the_same_on_every_python_and_with_every_version_of_what_it_reads() -> None:
     # Changes only when what the fingerprint covers is changed on purpose; then every contributions.json is made anew.
-    assert of(FULL) == "bf98a542dc6d9cf3292c53ae3ebec417ebb22d13999ca3d1f39515bfa6fac442"
-    assert of(FULL, future=True) == "236b8e13019e3a01f304299ec7960385517bf580043aca6275ce665a6a237a31"
+    assert of(FULL) == "04970be335c75c2abb13c4cddd8302abbd42ef146559046b8f02af668d8d6f17"
+    assert of(FULL, future=True) == "4c311b7d9a86cdc93dce5ba87f46d20996b5abae674fbebfecb7ee1eb70fe2d9"
