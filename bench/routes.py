@@ -67,6 +67,7 @@ async def _populate(home: Path, plugin: Path, count: int) -> None:
     async with PluginHost(home) as host:
         await host.apply(await host.plan(plugin))
     registry = Registry(home / "registry.json")
+    agreed = registry.require("bench/echo").fingerprint
     manifest = (plugin / "pyproject.toml").read_text()
     copies: list[Entry] = []
     for number in range(1, count):
@@ -74,7 +75,16 @@ async def _populate(home: Path, plugin: Path, count: int) -> None:
         shutil.copytree(plugin, directory)
         (directory / "pyproject.toml").write_text(manifest.replace('name = "echo"', f'name = "echo-{number}"'))
         name = f"echo-{number}"
-        copies.append(Entry(id=f"bench/{name}", mount=name, ring="local", directory=str(directory), version="1.0.0"))
+        copies.append(
+            Entry(
+                id=f"bench/{name}",
+                mount=name,
+                ring="local",
+                directory=str(directory),
+                version="1.0.0",
+                fingerprint=agreed,
+            )
+        )
     registry.put_all(copies)
 
 

@@ -27,6 +27,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str = ""
     public_routes: bool = False
     upload_max_bytes: int = 0
+    call_timeout_s: float = 0.0
+    """Deadline of a call, in seconds, where neither the tool nor the caller sets one; 0 means that it is not known."""
     contributions: Contributions
 
     @property

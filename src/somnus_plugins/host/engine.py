@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from somnus_plugins.errors import NotReady, SomnusError, UnknownPlugin
+from somnus_plugins.errors import InvalidSetting, NotReady, SomnusError, UnknownPlugin
 from somnus_plugins.host.admission import header
 from somnus_plugins.host.catalogue import Catalogue, Listing
 from somnus_plugins.host.core import Conversation, Terms
@@ -65,6 +65,7 @@ class Engine:
         self._timetable = Timetable()
         self._keeper: asyncio.Task[None] | None = None
         self._doing: set[asyncio.Task[None]] = set()
+        self._changes: set[asyncio.Task[None]] = set()
         self._around = Surroundings(home, settings, self.nursery, self._handler, self._on_state)
 
     # -- beginning and end -------------------------------------------------------------------------------------------
@@ -89,13 +90,16 @@ class Engine:
         """End every plugin in order, then every process."""
         for task in [*self._doing, *([self._keeper] if self._keeper is not None else [])]:
             task.cancel()
-        await self._timetable.close()
-        await self._events.close()
-        await asyncio.gather(*(instance.kill("the host stopped") for instance in self.instances.values()))
-        await self.nursery.close()
+        try:
+            await self._timetable.close()
+            await self._events.close()
+            ends = [instance.kill("the host stopped") for instance in self.instances.values()]
+            await asyncio.gather(*ends, *self._changes, return_exceptions=True)
+        finally:
+            await self.nursery.close()
 
     def _begin(self, instances: Iterable[Instance]) -> None:
-        wanted = [each for each in instances if _starts_by_itself(each)]
+        wanted = [each for each in instances if _starts_by_itself(each) and not each.waking]
         if wanted:
             self._do(self._start_in_order(wanted))
 
@@ -107,8 +111,8 @@ class Engine:
     async def _start_in_order(self, wanted: list[Instance]) -> None:
         for instance in dependency_order(wanted):
             try:
-                await instance.awake(self.settings.runtime.start_timeout_s)
-            except SomnusError as error:
+                await instance.awake()
+            except (SomnusError, OSError) as error:
                 instance.book.note(f"was not started with the host: {error}", level="WARNING")
 
     async def _keep(self) -> None:
@@ -162,7 +166,7 @@ class Engine:
     def _scan(self) -> Iterable[Found]:
         for ring, folder in self.home.rings.items():
             yield from scan_ring(folder, ring)  # type: ignore[arg-type]  # the keys of `rings` are the rings
-        yield from scan_paths(Path(path).expanduser() for path in self.settings.host.extra_paths)
+        yield from scan_paths(map(_expanded, self.settings.host.extra_paths))
 
     def _take_in(self, entry: Entry) -> None:
         directory = Path(entry.directory)
@@ -252,7 +256,16 @@ class Engine:
     # -- changes -----------------------------------------------------------------------------------------------------
 
     async def changed(self, plugin: str) -> None:
-        """An entry was added, changed or removed: bring what is served in line, in every door."""
+        """An entry was added, changed or removed: bring what is served in line, in every door.
+
+        Goes on though whoever asked has left: the registry has the change already.
+        """
+        change = asyncio.get_running_loop().create_task(self._change(plugin))
+        self._changes.add(change)
+        change.add_done_callback(self._changes.discard)
+        await asyncio.shield(change)
+
+    async def _change(self, plugin: str) -> None:
         async with self._changing:
             instance = self.instances.get(plugin)
             try:
@@ -285,6 +298,13 @@ class Engine:
         return self._events.publish(topic, data)
 
 
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidSetting(f"host.extra_paths: {path!r}: {error}", remedy="Write the path out.") from error
+
+
 def _listing(instance: Instance) -> Listing:
     return Listing(
         id=instance.id,
@@ -294,6 +314,7 @@ def _listing(instance: Instance) -> Listing:
         description=instance.manifest.description,
         public_routes=instance.manifest.permissions.public_routes,
         upload_max_bytes=instance.limits.upload_mb * MIB,
+        call_timeout_s=instance.limits.call_timeout_s,
         contributions=instance.contributions,
     )
 

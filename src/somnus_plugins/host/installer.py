@@ -115,10 +115,10 @@ class Installer:
         """Ask a throw-away process, without settings, data or grants, what the plugin adds."""
         runtime = self._settings.runtime
         book = LogBook(str(manifest.id), self._home.log(str(manifest.id)), self._settings.logs)
-        scratch = Path(tempfile.mkdtemp(prefix="somnus-"))
         limits = orders.EffectiveLimits.of(manifest, self._settings)
         most = contributions_file.CONTRIBUTIONS_MAX_BYTES
         worker = await self._nursery.take(orders.assignment(manifest, limits, self._settings, frame_max_bytes=most))
+        scratch = Path(tempfile.mkdtemp(prefix="somnus-"))
         try:
             await worker.attach(book, 0, _serves_nothing, most)
             order = orders.load_order(manifest, directory, data=scratch, cache=scratch, threads=1)
@@ -161,7 +161,8 @@ class Installer:
             trust="local",
             sandbox_level=SANDBOX_LEVEL,
             permissions=tuple(_permissions(manifest)),
-            adds=((f"changed mount {before.mount} → {chosen}",) if before is not None and moved else ()) + changes.lines(),
+            adds=((f"changed mount {before.mount} → {chosen}",) if before is not None and moved else ())
+            + changes.lines(),
             warnings=tuple(_warnings(directory, manifest, contributions)),
             unset=plugin_config.missing(contributions.config_schema, before.config if before is not None else {}),
             fingerprint=contributions.fingerprint,

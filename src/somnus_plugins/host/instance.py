@@ -25,7 +25,7 @@ from somnus_plugins.host.conversation import LocalConversation
 from somnus_plugins.host.lifecycle import State
 from somnus_plugins.host.orders import EffectiveLimits
 from somnus_plugins.host.registry import Entry
-from somnus_plugins.host.supervised import Supervised, Surroundings
+from somnus_plugins.host.supervised import CHANGED, Supervised, Surroundings
 from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.trust import config as plugin_config
 from somnus_plugins.trust.manifest import Manifest
@@ -198,6 +198,9 @@ class Instance(Supervised):
             return
         if (problem := missing(self)) is not None:
             self.lifecycle.move(State.INCOMPATIBLE, str(problem))
+            return
+        if self.entry.fingerprint != self.contributions.fingerprint:
+            self.lifecycle.move(State.BLOCKED, CHANGED)
             return
         self.lifecycle.move(State.RESOLVED)
         if unset := plugin_config.missing(self.contributions.config_schema, self.entry.config):

@@ -160,7 +160,7 @@ async def configure(
     if schema is None:
         raise InvalidConfig(f"{instance.id} has no settings")
     read = {key: plugin_config.convert(schema, key, text) for key, text in (texts or {}).items()}
-    merged = {**instance.entry.config, **(values or {}), **read}
+    merged = {**engine.registry.require(instance.id).config, **(values or {}), **read}
     merged = {key: value for key, value in merged.items() if key not in (remove or [])}
     plugin_config.check(schema, merged)
     return await _change(engine, plugin, config=merged)

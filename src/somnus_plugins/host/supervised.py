@@ -34,7 +34,9 @@ from somnus_plugins.wire.contributions import Contributions
 from somnus_plugins.wire.methods import Announcement, LoadOrder
 from somnus_plugins.wire.peer import Handler
 
-__all__ = ["Supervised", "Surroundings"]
+__all__ = ["CHANGED", "Supervised", "Surroundings"]
+
+CHANGED: Final = "contributions_changed: it now adds something else than what was agreed to; install it again"
 
 START_DELAY_MAX_S: Final = 3600.0
 """Longest pause before the next start that a plugin may ask for with `TemporaryError`."""
@@ -77,7 +79,8 @@ class Supervised:
         self.last_used = monotonic()
         self._around = around
         self._waking: asyncio.Task[WorkerProcess] | None = None
-        self._old: set[asyncio.Task[Ending]] = set()
+        self._old: dict[asyncio.Task[Ending], WorkerProcess] = {}
+        self._closing = False
         self._dying: asyncio.Future[Ending] | None = None
         self._not_before = 0.0
         self._forgiven = asyncio.Event()
@@ -95,6 +98,11 @@ class Supervised:
     def state(self) -> State:
         """What is observed."""
         return self.lifecycle.state
+
+    @property
+    def waking(self) -> bool:
+        """Whether a start is under way, or waits for its time."""
+        return self._waking is not None
 
     def forgive(self) -> None:
         """Forget its crashes and the pauses after them."""
@@ -131,6 +139,8 @@ class Supervised:
 
     async def _wake(self) -> WorkerProcess:
         await self._rest()
+        if self._closing:
+            raise NotReady(f"{self.id} is not started any more: the host stops")
         if self.state is not State.ASLEEP:
             raise NotReady(
                 f"{self.id} is {self.state}" + (f": {self.lifecycle.reason}" if self.lifecycle.reason else ""),
@@ -145,6 +155,9 @@ class Supervised:
             # No fault of the plugin's: the next call tries again.
             self.lifecycle.move(State.ASLEEP, str(error))
             raise NotReady(f"{self.id} cannot be started: {error}", remedy=error.remedy) from error
+        except BaseException as error:
+            self.lifecycle.move(State.ASLEEP, str(error))
+            raise
         self.starts += 1
         worker.ended.add_done_callback(lambda ended: self._ended(worker, ended.result()))
         worker.worn_out = lambda: self._worn(worker)
@@ -190,10 +203,7 @@ class Supervised:
         if announcement.setup_problem:
             raise _Held(State.NEEDS_SETUP, announcement.setup_problem)
         if announcement.fingerprint != self.contributions.fingerprint:
-            raise _Held(
-                State.BLOCKED,
-                "contributions_changed: it now adds something else than what was agreed to; install it again",
-            )
+            raise _Held(State.BLOCKED, CHANGED)
 
     async def _start_failed(self, worker: WorkerProcess, error: BaseException) -> None:
         state, reason = State.ASLEEP, ""
@@ -280,7 +290,7 @@ class Supervised:
             if self._waking is not None and self.state is State.STARTING:
                 await asyncio.wait([self._waking])
             elif self.worker is not None:
-                await self._put_down(self.worker, State.STOPPED, reason)
+                await asyncio.shield(self._put_down(self.worker, State.STOPPED, reason))
             elif self._old:
                 await asyncio.wait(self._old)
             else:
@@ -293,13 +303,17 @@ class Supervised:
         self._forgiven.set()
 
     async def kill(self, reason: str) -> None:
-        """End every process of the plugin at once: the host stops."""
+        """End every process of the plugin, also those that drain, and start none any more: the host stops."""
+        self._closing = True
         if self._waking is not None:
             self._waking.cancel()
             await asyncio.wait([self._waking])
+        ending = list(self._old.values())
         if self.worker is not None:
-            worker, self.worker = self.worker, None
-            await worker.stop(self._around.settings.runtime.stop_timeout_s, reason)
+            ending.append(self.worker)
+            self.worker = None
+        stop_timeout_s = self._around.settings.runtime.stop_timeout_s
+        await asyncio.gather(*(worker.stop(stop_timeout_s, reason) for worker in ending))
         if self._old:
             await asyncio.wait(self._old)
 
@@ -307,8 +321,8 @@ class Supervised:
         self.worker = None
         self.lifecycle.move(State.DRAINING, reason)
         task = asyncio.get_running_loop().create_task(self._drain(worker, then, reason))
-        self._old.add(task)
-        task.add_done_callback(self._old.discard)
+        self._old[task] = worker
+        task.add_done_callback(self._old.pop)
         return task
 
     def retiring(self, worker: WorkerProcess) -> None:

@@ -53,6 +53,51 @@ class Fragment(msgspec.Struct, frozen=True):
     tag: Document
 
 
+class _Media(msgspec.Struct):
+    schema: Document | bool = {}
+
+
+class _Content(msgspec.Struct):
+    """A body, or an answer."""
+
+    content: dict[str, _Media] = {}
+    description: str = ""
+
+
+class _Parameter(msgspec.Struct):
+    name: str = ""
+    place: str = msgspec.field(name="in", default="")
+    schema: Document | bool = {}
+
+
+class _OperationShape(msgspec.Struct):
+    """As much of an operation's shape as readers of a document rely on."""
+
+    parameters: list[_Parameter] = []
+    body: _Content = msgspec.field(name="requestBody", default_factory=_Content)
+    responses: dict[str, _Content] = {}
+    summary: str = ""
+    description: str = ""
+    name: str = msgspec.field(name="operationId", default="")
+
+
+SHAPES: Final[dict[str, Any]] = {
+    "schemas": Document | bool,
+    "parameters": _Parameter,
+    "responses": _Content,
+    "requestBodies": _Content,
+}
+"""Section of the components → shape of what stands there; elsewhere it is an object."""
+
+
+def _fits(node: Any, shape: Any) -> bool:
+    try:
+        msgspec.convert(node, shape)
+    except (msgspec.ValidationError, RecursionError):
+        return False
+    return True
+
+
 def _problem_response() -> Document:
     content = {MEDIA_TYPE.decode(): {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}}
     return {"description": "Problem", "content": content}
@@ -75,7 +120,7 @@ class _Renamer:
         if not isinstance(node, dict):
             return node
         if names:
-            return {key: self.copy(value, depth=depth + 1) for key, value in node.items()}
+            return {str(key): self.copy(value, depth=depth + 1) for key, value in node.items()}
         copied: Document = {}
         for key, value in node.items():
             if key == "$ref" and isinstance(value, str):
@@ -84,10 +129,19 @@ class _Renamer:
             elif key == "mapping" and isinstance(value, dict):
                 copied[key] = {name: self._refer(str(ref)) or str(ref) for name, ref in value.items()}
             elif key in DATA:
-                copied[key] = value
+                copied[key] = _shallow(value)
             elif key not in DROPPED:
                 copied[key] = self.copy(value, names=key in NAME_MAPS, depth=depth + 1)
         return copied
+
+
+def _shallow(node: Any, depth: int = 0) -> Any:
+    """Data as it is, as deep as it may nest."""
+    if depth > DEPTH_MAX:
+        return None
+    if isinstance(node, list):
+        return [_shallow(each, depth + 1) for each in node]
+    return {key: _shallow(each, depth + 1) for key, each in node.items()} if isinstance(node, dict) else node
 
 
 def _capitalised(mount: str) -> str:
@@ -95,7 +149,7 @@ def _capitalised(mount: str) -> str:
 
 
 def plugin_fragment(listing: Listing, prefix: str, *, by_token: bool) -> Fragment:
-    """What a plugin adds to the document.
+    """What a plugin adds to the document: operations and components that are shaped as OpenAPI has them.
 
     Args:
         listing: The plugin.
@@ -109,16 +163,16 @@ def plugin_fragment(listing: Listing, prefix: str, *, by_token: bool) -> Fragmen
     paths: Document = {}
     for path, item in _mapping(made.get("paths")).items():
         paths[root + str(path)] = {
-            key: _operation(renamer.copy(value), tag, {} if listing.public_routes else security)
-            if key in METHODS
-            else renamer.copy(value)
-            for key, value in _mapping(item).items()
-            if key not in DROPPED and key != "$ref"
+            method: _operation(renamer.copy(value), tag, {} if listing.public_routes else security)
+            for method, value in _mapping(item).items()
+            if method in METHODS and _fits(value, _OperationShape)
         }
     components: dict[str, Document] = {}
     for section, entries in _mapping(made.get("components")).items():
         components[section] = {
-            f"{space}_{_UNFIT.sub('_', str(name))}": renamer.copy(value) for name, value in _mapping(entries).items()
+            f"{space}_{_UNFIT.sub('_', str(name))}": renamer.copy(value)
+            for name, value in _mapping(entries).items()
+            if _fits(value, SHAPES.get(section, Document))
         }
     schemas = components.setdefault("schemas", {})
     for tool in listing.contributions.tools:

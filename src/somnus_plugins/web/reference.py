@@ -15,7 +15,13 @@ DEPTH_MAX: Final = 4
 """How deep arrays and alternatives are written out, and how many references in a row are followed."""
 SHOWN_MAX: Final = 12
 """Keys of an object, alternatives and values that are written out; `…` stands for the others."""
-VALUE_MAX_CHARS: Final = 60
+NAME_MAX_CHARS: Final = 60
+"""Of a name or a value within a type."""
+TYPE_MAX_CHARS: Final = 800
+TEXT_MAX_CHARS: Final = 2000
+"""Of the meaning of a field."""
+ROWS_MAX: Final = 200
+"""Fields, and answers, of one operation."""
 MORE: Final = "…"
 
 
@@ -80,6 +86,7 @@ class Reader:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._known: dict[str, str] = {}
+        self._needed: dict[int, frozenset[str]] = {}
 
     def entry(self, path: str, method: str, operation: Mapping[str, Any]) -> OperationEntry:
         """One operation."""
@@ -89,8 +96,8 @@ class Reader:
             path=path,
             summary=str(operation.get("summary") or ""),
             paragraphs=_paragraphs(str(operation.get("description") or "")),
-            fields=tuple(self._fields(operation)),
-            answers=tuple(self._answers(operation)),
+            fields=tuple(islice(self._fields(operation), ROWS_MAX)),
+            answers=tuple(islice(self._answers(operation), ROWS_MAX)),
         )
 
     def type_name(self, schema: Any) -> str:
@@ -109,19 +116,19 @@ class Reader:
                 place=str(parameter.get("in", "")),
                 type=self.type_name(schema),
                 required=bool(parameter.get("required")),
-                description=str(parameter.get("description") or self._resolved(schema).get("description") or ""),
+                description=_text(parameter.get("description") or self._resolved(schema).get("description")),
             )
         body = self._resolved(operation.get("requestBody"))
         for media_type, content in _mapping(body.get("content")).items():
             schema = self._resolved(_mapping(content).get("schema"))
-            required = _items(schema.get("required"))
+            required = self._required(schema)
             for name, each in _mapping(schema.get("properties")).items():
                 yield Field(
                     name=name,
                     place=media_type,
                     type=self.type_name(each),
                     required=name in required,
-                    description=str(self._resolved(each).get("description") or ""),
+                    description=_text(self._resolved(each).get("description")),
                 )
 
     def _answers(self, operation: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -131,6 +138,13 @@ class Reader:
                 yield str(status), media_type, self.type_name(_mapping(content).get("schema"))
             if not contents:
                 yield str(status), "", "nothing"
+
+    def _required(self, schema: Mapping[str, Any]) -> frozenset[str]:
+        found = self._needed.get(id(schema))
+        if found is None:
+            found = frozenset(name for name in _items(schema.get("required")) if isinstance(name, str))
+            self._needed[id(schema)] = found
+        return found
 
     def _resolved(self, node: Any) -> Mapping[str, Any]:
         """What a reference leads to, within the document."""
@@ -149,7 +163,7 @@ class Reader:
             return self._words(_mapping(schema), self._outer, depth)
         if reference not in self._known:
             self._known[reference] = _name(reference)
-            self._known[reference] = self._words(self._resolved(schema), self._outer, depth)
+            self._known[reference] = _cut(self._words(self._resolved(schema), self._outer, depth), TYPE_MAX_CHARS)
         return self._known[reference]
 
     def _inner(self, schema: Any, depth: int) -> str:
@@ -170,7 +184,7 @@ class Reader:
         properties = _mapping(schema.get("properties"))
         if kind == "object" and properties and within == self._outer:
             shown = islice(properties.items(), SHOWN_MAX)
-            keys = _joined(", ", (f"{name}: {self._inner(each, depth + 1)}" for name, each in shown), properties)
+            keys = _joined(", ", (f"{_cut(name)}: {self._inner(each, depth + 1)}" for name, each in shown), properties)
             return f"{{{keys}}}"
         form = schema.get("format")
         words = _joined(" or ", map(str, kind[:SHOWN_MAX]), kind) if isinstance(kind, list) else str(kind)
@@ -196,12 +210,19 @@ def _reference(node: Any) -> str | None:
 
 
 def _name(reference: str) -> str:
-    return reference.rpartition("/")[2]
+    return _cut(reference.rpartition("/")[2])
 
 
 def _value(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= VALUE_MAX_CHARS else text[:VALUE_MAX_CHARS] + MORE
+    return _cut(msgspec.json.encode(value).decode())
+
+
+def _text(description: Any) -> str:
+    return _cut(str(description or ""), TEXT_MAX_CHARS)
+
+
+def _cut(text: str, most: int = NAME_MAX_CHARS) -> str:
+    return text if len(text) <= most else text[:most] + MORE
 
 
 def _joined(joint: str, shown: Iterable[str], of: Sized) -> str:

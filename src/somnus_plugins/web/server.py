@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -10,6 +12,7 @@ from starlette.responses import Response
 from somnus_plugins._version import __version__
 from somnus_plugins.pages.hosts import AllowedHosts, HostGuard
 from somnus_plugins.pages.problems import Receive, Scope, Send
+from somnus_plugins.pages.rendering import ReadyPage
 from somnus_plugins.web.attachment import ASSETS, PAGES, attach
 from somnus_plugins.web.reference import sections
 from somnus_plugins.web.token import HomeToken
@@ -40,25 +43,41 @@ def serve_app(host: ServedHost) -> FastAPI:
     attach(host, app, prefix=PREFIX)
     app.add_middleware(HostGuard, hosts=AllowedHosts(host.settings.web.allowed_hosts))
 
+    reference = _Reference(app)
+
     @app.get(DOCS_URL, include_in_schema=False)
     async def docs(request: Request) -> Response:
-        return _Reference(app)
+        return reference
 
     return app
 
 
 class _Reference(Response):
-    """The page of the OpenAPI document as it is now."""
+    """The page of the OpenAPI document as it is now: read and rendered once for each document, off the event loop."""
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__()
         self._app = app
+        self._lock = threading.Lock()
+        self._made: tuple[dict[str, Any], str, ReadyPage] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         root = scope.get("root_path", "")
         document = self._app.openapi()
-        await PAGES.send(
-            send,
+        made = self._made
+        if made is None or made[0] is not document or made[1] != root:
+            made = await asyncio.to_thread(self._make, document, root)
+        await made[2].send(send)
+
+    def _make(self, document: dict[str, Any], root: str) -> tuple[dict[str, Any], str, ReadyPage]:
+        with self._lock:
+            if self._made is None or self._made[0] is not document or self._made[1] != root:
+                self._made = document, root, self._page(document, root)
+            return self._made
+
+    def _page(self, document: dict[str, Any], root: str) -> ReadyPage:
+        return ReadyPage(
+            PAGES,
             "reference.html",
             assets=f"{root}{PREFIX}/assets",
             files=ASSETS,

@@ -187,6 +187,38 @@ def test_a_fragment_that_is_no_document_does_no_harm(openapi: dict[str, Any]) ->
     assert json.dumps(document)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"requestBody": {"content": {"application/json": 5}}},
+        {"responses": {"200": {"content": []}}},
+        {"responses": []},
+        {"parameters": [5]},
+        {"parameters": {"name": "x"}},
+        {"summary": {"a": 1}},
+        "no",
+    ],
+)
+def test_an_operation_of_another_shape_is_left_out_and_the_others_stay(odd: Any) -> None:
+    openapi = {"paths": {"/x": {"get": odd, "post": {"summary": "Good."}}}}
+    fragment = plugin_fragment(listing("notes", openapi=openapi), "/p", by_token=False)
+
+    assert list(fragment.paths["/p/notes/x"]) == ["post"]
+    assert fragment.paths["/p/notes/x"]["post"]["summary"] == "Good."
+
+
+def test_data_that_nests_too_deep_is_cut() -> None:
+    deep: Any = 1
+    for _ in range(DEPTH_MAX * 2):
+        deep = [deep]
+    schemas = {"Deep": {"default": deep, "example": {"a": 1}}}
+    copied = plugin_fragment(listing("notes", openapi={"components": {"schemas": schemas}}), "/p", by_token=False)
+    found = copied.components["schemas"]["Notes_Deep"]
+
+    assert str(found["default"]).count("[") <= DEPTH_MAX + 1
+    assert found["example"] == {"a": 1}
+
+
 def test_what_nests_too_deep_is_cut() -> None:
     deep: dict[str, Any] = {}
     for _ in range(DEPTH_MAX * 2):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from somnus_plugins.host.catalogue import Catalogue
 from somnus_plugins.pages.rendering import Pages
 from somnus_plugins.web.attachment import ASSETS, HERE
+from somnus_plugins.web.openapi import DocumentMerger
 from somnus_plugins.web.reference import sections, type_name
+from tests.unit.web.played import listing
 
 DOCUMENT: dict[str, Any] = {
     "tags": [{"name": "notes", "description": "Notes <b>"}],
@@ -81,13 +88,110 @@ def test_parameters_bodies_and_answers_are_written_out() -> None:
         ({"type": "array", "items": {"type": "number"}}, "array of number"),
         ({"type": "object", "properties": {"a": {"type": "string"}}}, "{a: string}"),
         ({"type": "object"}, "object"),
+        ({"$ref": "#/components/schemas/Body"}, "{x: integer, y: Body}"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Body"}}, "array of {x: integer, y: Body}"),
+        ({"anyOf": [{"$ref": "#/components/schemas/Body"}, {"type": "null"}]}, "{x: integer, y: Body} or null"),
+        ({"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {}}}}}, "{a: object}"),
         ({"$ref": "#/components/schemas/Loop"}, "any"),
+        ({"type": 5, "properties": [], "anyOf": {}, "enum": 7}, "5"),
         ({"$ref": "#/nowhere/at/all"}, "any"),
     ],
 )
 def test_a_type_is_a_few_words(schema: Any, words: str) -> None:
     assert type_name(DOCUMENT, schema) == words
     assert len(type_name(DOCUMENT, {"$ref": "#/components/schemas/Body"})) < 200
+
+
+def test_what_is_long_is_cut_and_says_so() -> None:
+    keys = {f"k{number}": {"type": "string"} for number in range(50)}
+    name = type_name(DOCUMENT, {"type": "object", "properties": keys})
+    values = type_name(DOCUMENT, {"enum": ["x" * 1000, *range(50)]})
+
+    assert name.endswith("k11: string, …}")
+    assert "k12" not in name
+    assert values.endswith(" | …")
+    assert len(values) < 200
+
+
+def knotted(fields: int) -> dict[str, Any]:
+    """A document whose schemas have many keys, each of which leads to all the others."""
+    schemas = {
+        f"S{number}": {
+            "type": "object",
+            "required": [f"f{key}" for key in range(fields)],
+            "properties": {f"f{key}": {"$ref": f"#/components/schemas/S{key}"} for key in range(fields)},
+        }
+        for number in range(fields)
+    }
+    content = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}
+    return {
+        "paths": {"/x": {"post": {"requestBody": content, "responses": {"200": content}}}},
+        "components": {"schemas": schemas},
+    }
+
+
+def test_a_document_is_read_in_proportion_to_its_size() -> None:
+    def fastest(document: dict[str, Any]) -> float:
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            sections(document)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    small, large = fastest(knotted(20)), fastest(knotted(160))
+    (other,) = sections(knotted(160))
+
+    assert large < 100 * small
+    assert large < 1
+    assert len(str(other)) < 200_000
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["paths", "/x", "get", "parameters", "requestBody", "responses", "200", "content", "application/json"]
+                + ["schema", "type", "properties", "items", "anyOf", "enum", "required", "components", "schemas"]
+                + ["$ref", "name", "in", "description", "default", "mapping", "tags", "summary", "operationId", "S"]
+            ),
+            inner | st.sampled_from(["#/components/schemas/S", "#/components/responses/S", "#/paths", "object"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(operation=JSON, content=JSON, schema=JSON, rest=JSON)
+def test_whatever_a_plugin_says_of_itself_the_document_can_be_read(
+    operation: Any, content: Any, schema: Any, rest: Any
+) -> None:
+    good = {"responses": {"200": {"description": "", "content": {"text/plain": {"schema": schema}}}}}
+    openapi = {
+        "paths": {
+            "/good": {"get": good},
+            "/odd": {"get": operation, "put": {"parameters": content}, "post": {"requestBody": {"content": content}}},
+            "/odder": rest,
+        },
+        "components": {"schemas": {"S": schema, "T": rest}, "responses": {"S": content}, "parameters": rest},
+    }
+    catalogue = Catalogue(1, [listing("notes", openapi=openapi)])
+    document = DocumentMerger(
+        lambda: {"paths": {}},
+        lambda: catalogue,
+        prefix="/plugins",
+        api_prefix="/api",
+        user_by_token=True,
+        admin_by_token=True,
+    )()
+
+    assert json.dumps(document, allow_nan=False)
+    assert sections(document)
+    assert "/plugins/notes/good" in document["paths"]
 
 
 def test_what_a_plugin_wrote_is_text_on_the_page() -> None:
