@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 
-from somnus_plugins.errors import CallTimeout, InvalidInput, InvalidResult, PeerClosed
+from somnus_plugins.errors import CallTimeout, InvalidInput, InvalidResult, PeerClosed, PluginError
 from somnus_plugins.wire import shared_memory
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.peer import Incoming, Side
@@ -60,6 +61,31 @@ async def test_large_bodies_of_many_calls_pass_in_both_directions_at_once() -> N
             answers = await asyncio.gather(*calls)
 
         assert [decoded(each) for each in answers] == [body for body in bodies for _ in "ab"]
+        assert pair.strikes == []
+
+
+async def test_a_large_result_for_which_there_is_no_thread_fails_alone() -> None:
+    spent = ThreadPoolExecutor(1)
+    spent.shutdown()
+    async with join(worker=sized) as pair:
+        asyncio.get_running_loop().set_default_executor(spent)
+        with pytest.raises(PluginError, match="could not be filled"):
+            await pair.host.request("tool", 200 * KIB, header=Header(timeout_s=5))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+        assert len(decoded(await pair.host.request("tool", 200 * KIB, header=Header(timeout_s=5)))) == 200 * KIB
+        assert pair.strikes == []
+
+
+async def test_where_there_is_no_sealed_memory_a_peer_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.memfd_create")
+    async with join(worker=sized) as pair:
+        with pytest.raises(InvalidInput, match="takes at once"):
+            await pair.host.request("tool", LARGE)
+        with pytest.raises(InvalidResult, match="takes at once"):
+            await pair.host.request("tool", 200 * KIB)
+
+        assert len(decoded(await pair.host.request("tool", 1))) == 1
         assert pair.strikes == []
 
 

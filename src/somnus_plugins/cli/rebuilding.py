@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from watchfiles import Change, DefaultFilter, awatch
 
 from somnus_plugins.cli import failures, journal, portraits, terminal
-from somnus_plugins.errors import NotAPlugin, PlanChanged, PluginError, SomnusError
-from somnus_plugins.host.core import Terms
+from somnus_plugins.errors import NotAPlugin, PlanChanged, PluginError, SomnusError, UnknownPlugin
 from somnus_plugins.trust.contributions import CONTRIBUTIONS_FILE
 
 if TYPE_CHECKING:
@@ -97,36 +97,45 @@ class Rebuilding:
         began = time.monotonic()
         try:
             plan = await station.host.plan(self.directory)
-            self.plugin = plan.id
+            await self._become(station, plan.id)
             view = await self._wake(station, await station.host.apply(plan))
-        except NotAPlugin:
-            if first:
-                raise
         except PlanChanged:  # saved again in between
             self.saved.set()
         except SomnusError as error:
+            if first and isinstance(error, NotAPlugin):
+                raise
             told = "save it again when it is repaired" if first else "the version before goes on serving"
             self._tell_failure(error, told)
         else:
             self._tell(plan, view, time.monotonic() - began)
+
+    async def _become(self, station: Station, plugin: str) -> None:
+        """Take out what it was before its manifest gave it another name."""
+        if self.plugin not in ("", plugin):
+            with contextlib.suppress(UnknownPlugin):
+                await station.host.uninstall(self.plugin)
+        self.plugin = plugin
 
     async def _wake(self, station: Station, view: PluginView) -> PluginView:
         """Start it: it then goes on serving when the next save is broken, and what fails at its start is seen now."""
         if view.word != "asleep":
             return view
         try:
-            answer = await station.host.converse(view.id, "describe", "", None, Terms())
-            await answer.close()
+            await station.host.operate("wake", plugin=view.id)
         except PluginError as error:
             self._tell_failure(error, "it was loaded, and does not start")
         return (await station.host.info(view.id)).plugin
 
     async def _show_log(self, station: Station) -> None:
         tail: journal.Tail | None = None
+        shown = ""
         try:
             while True:
-                if tail is None and self.plugin:
-                    tail = journal.Tail(station.host.home.log(self.plugin), from_end=True)
+                if shown != self.plugin:
+                    if tail is not None:
+                        tail.close()
+                    shown = self.plugin
+                    tail = journal.Tail(station.host.home.log(shown), from_end=True)
                 for line in tail.lines() if tail is not None else ():
                     if self.scene.json:
                         self._event("log", line=line)

@@ -21,7 +21,7 @@ class Administration(ABC):
     """The administrative half of `PluginHost`. Every method raises `SomnusError`s that say what is wrong."""
 
     @abstractmethod
-    async def operate(self, name: str, **arguments: Any) -> Any:
+    async def operate(self, name: str, /, **arguments: Any) -> Any:
         """One operation by name; the answer as built-in types."""
 
     async def plan(self, source: str | Path, *, mount: str | None = None) -> Plan:

@@ -9,7 +9,12 @@ from random import getrandbits
 from somnus_plugins.errors import CallTimeout, Overloaded
 from somnus_plugins.wire.frames import Header
 
-__all__ = ["Gate", "header"]
+__all__ = ["Gate", "header", "seconds"]
+
+
+def seconds(span_s: float) -> str:
+    """A span of time as a person wants to read it: `0.25 s`, `30 s`."""
+    return f"{float(f'{span_s:.3g}'):g} s"
 
 
 class Gate:
@@ -61,7 +66,10 @@ class Gate:
                 # The place was given in the same moment.
                 self.leave()
             if isinstance(error, TimeoutError):
-                raise CallTimeout("the deadline passed before there was a free place") from None
+                raise CallTimeout(
+                    f"there was no free place within {seconds(timeout_s or 0.0)}: {self.taken} calls run",
+                    remedy="Try again later, or raise concurrency in [tool.somnus.limits].",
+                ) from None
             raise
 
     def leave(self) -> None:

@@ -67,7 +67,10 @@ class Catalogue:
         listing = self._names.get(name)
         if listing is None:
             known = ", ".join(sorted(self.mounts)[:20]) or "none"
-            raise UnknownPlugin(f"no plugin {name!r} is served here; served are: {known}")
+            raise UnknownPlugin(
+                f"no plugin {name!r} is served here; served are: {known}",
+                remedy="`somnus-plugins list` shows ids and mounts.",
+            )
         return listing
 
     def to_record(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Found:
     @property
     def plugin(self) -> str:
         """Its id; for one without a valid manifest its directory, so that no two are called the same."""
-        return str(self.manifest.id) if self.manifest is not None else f"?{self.directory}"
+        return str(self.manifest.id) if self.manifest is not None else f"?{_shown(self.directory)}"
 
 
 def read_directory(directory: Path, ring: Ring = "local") -> Found:
@@ -56,8 +56,11 @@ def read_directory(directory: Path, ring: Ring = "local") -> Found:
         text = _read(directory, MANIFEST, MANIFEST_MAX_BYTES)
         if text is None:
             raise NotAPlugin(
-                f"{directory} has no {MANIFEST}", remedy="`somnus-plugins create` writes a plugin that runs."
+                f"{_shown(directory)} has no {MANIFEST}", remedy="`somnus-plugins create` writes a plugin that runs."
             )
+        if _shown(directory) != str(directory):
+            # Registry, plans and answers are text: none of them could name it.
+            raise InvalidManifest(f"{_shown(directory)} has a name that is not UTF-8", remedy="Rename the directory.")
         manifest = parse_manifest(text, str(directory / MANIFEST))
         generated = _read(directory, contributions_file.CONTRIBUTIONS_FILE, contributions_file.CONTRIBUTIONS_MAX_BYTES)
         if generated is not None:
@@ -77,7 +80,7 @@ def scan_ring(folder: Path, ring: Ring) -> Iterator[Found]:
             versions = sorted(_directories(name), key=_by_version)
             if versions:
                 for found in _found(versions[-1], ring):
-                    yield _in_its_place(found, f"{publisher.name}/{name.name}")
+                    yield _in_its_place(found, _shown(Path(publisher.name, name.name)))
 
 
 def scan_paths(paths: Iterable[Path]) -> Iterator[Found]:
@@ -98,7 +101,9 @@ def _in_its_place(found: Found, expected: str) -> Found:
     """A plugin must be what its place says: else one could lie where another is trusted."""
     if found.manifest is None or found.plugin == expected:
         return found
-    problem = InvalidManifest(f"{found.directory} lies where {expected} belongs, but its manifest says {found.plugin}")
+    problem = InvalidManifest(
+        f"{_shown(found.directory)} lies where {expected} belongs, but its manifest says {found.plugin}"
+    )
     return replace(found, manifest=None, contributions=None, error=problem)
 
 
@@ -107,9 +112,15 @@ def _directories(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (OSError, ValueError):
+        # Whatever the matter with one folder is (a ValueError: no path at all), the others are still listed.
         return []
     return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def _shown(path: Path) -> str:
+    """A path as text. A name that is not UTF-8 reads as a string that no encoder takes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _by_version(directory: Path) -> tuple[int, Version | str]:
@@ -121,18 +132,19 @@ def _by_version(directory: Path) -> tuple[int, Version | str]:
 
 def _read(directory: Path, name: str, most: int) -> bytes | None:
     """A regular file's content; None where there is none. Opened without following a link, looked at after opening."""
+    place = _shown(directory / name)
     try:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InvalidManifest(f"{directory / name} cannot be opened: {error.strerror}") from error
+        raise InvalidManifest(f"{place} cannot be opened: {error.strerror}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidManifest(f"{directory / name} is not a regular file")
+            raise InvalidManifest(f"{place} is not a regular file")
         if status.st_size > most:
-            raise InvalidManifest(f"{directory / name} has {status.st_size:,} bytes; at most {most:,} are allowed")
+            raise InvalidManifest(f"{place} has {status.st_size:,} bytes; at most {most:,} are allowed")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(most)
     finally:

@@ -12,22 +12,36 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from somnus_plugins._version import __version__
-from somnus_plugins.errors import HostBusy, HostLost, PeerClosed, RefusedError, SomnusError, UsageError, WireError
+from somnus_plugins.errors import (
+    HostBusy,
+    HostLost,
+    PeerClosed,
+    ProtocolViolation,
+    RefusedError,
+    SomnusError,
+    UnknownPlugin,
+    UsageError,
+    WireError,
+)
 from somnus_plugins.host.catalogue import Catalogue, Listing
 from somnus_plugins.host.core import CatalogueListener, Terms
 from somnus_plugins.host.engine import Engine
 from somnus_plugins.host.operations import perform
 from somnus_plugins.settings import Settings
+from somnus_plugins.wire.codec import DECODE_ERRORS
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.peer import Exchange, Incoming, Peer, PeerLimits, ProgressSink, Side
 
 __all__ = ["DoorCore", "DoorKeeper"]
+
+T = TypeVar("T")
 
 CREDENTIALS: Final = struct.Struct("3i")
 HOST_GRACE_S: Final = 1.0
@@ -37,6 +51,10 @@ ACCEPT_RETRY_S: Final = 0.05
 """Seconds until the next door is let in, where the last one could not be."""
 CALLS_MAX: Final = 100_000
 """Calls of one door under way at the same time: the plugins' own queues are what limits them."""
+FRAME_CEILING_BYTES: Final = 1024 * 1024 * 1024
+"""Largest frame any host may be set to send: what a door takes until its host has said what it sends."""
+LOSSES: Final = frozenset({"oversized frame", "malformed frame"})
+"""Strikes of a host that mean that an answer was lost: whoever waits for it must not wait on."""
 
 
 class Greeting(msgspec.Struct):
@@ -62,6 +80,17 @@ class CatalogueRecord(msgspec.Struct):
     listings: list[Listing]
 
 
+class Welcome(CatalogueRecord):
+    """The host's answer to a greeting: the catalogue, and by which of the host's settings both sides go."""
+
+    window_bytes: int
+    frame_max_bytes: int
+    call_timeout_s: float
+    """The host's ceiling for the deadline of a call."""
+    operation_timeout_s: float
+    """Seconds after which a host that has not answered an operation is stuck."""
+
+
 class Order(msgspec.Struct):
     """An operation through a door; its target is the operation's name."""
 
@@ -79,6 +108,21 @@ def _limits(settings: Settings) -> PeerLimits:
         strikes_max=settings.wire.strikes_max,
         incoming_max=CALLS_MAX,
     )
+
+
+def _operation_timeout_s(settings: Settings) -> float:
+    """Every step the longest operation may take, one after the other."""
+    host, runtime = settings.host, settings.runtime
+    starting_s = 2 * runtime.start_timeout_s + runtime.prepare_timeout_s
+    return starting_s + host.drain_timeout_s + runtime.stop_timeout_s + host.barrier_timeout_s + host.door_timeout_s
+
+
+def _read(payload: msgspec.Raw, kind: type[T], refusal: type[SomnusError]) -> T:
+    """A record of the other side; raises the refusal where it is none of this kind."""
+    try:
+        return msgspec.msgpack.decode(payload, type=kind)
+    except DECODE_ERRORS as error:
+        raise refusal(f"what was sent is no {kind.__name__}: {error}") from error
 
 
 @contextlib.contextmanager
@@ -118,13 +162,12 @@ class DoorKeeper:
         """Begin to let doors in. Only the holder of the home's lock may call it: a socket that is there is stale."""
         with contextlib.suppress(FileNotFoundError):
             self._file.unlink()
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening = self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with _address(self._file) as address:
             listening.bind(address)
         self._file.chmod(0o600)
         listening.listen(BACKLOG)
         listening.setblocking(False)
-        self._listening = listening
         self._accepting = asyncio.get_running_loop().create_task(self._accept(listening))
 
     async def close(self) -> None:
@@ -158,14 +201,24 @@ class DoorKeeper:
             await loop.connect_accepted_socket(lambda peer=peer: peer.connection, connection)  # type: ignore[misc]  # bound now
 
     def greet(self, peer: Peer, greeting: Greeting) -> dict[str, Any]:
-        """A guest becomes a door; answers the catalogue it begins with."""
+        """A guest becomes a door; answers what it begins with."""
         if greeting.version != __version__:
             raise RefusedError(
                 f"the host runs version {__version__}, this process {greeting.version}",
                 remedy="Restart the processes on this home with the same version.",
             )
         self._doors[peer] = greeting
-        return self._engine.catalogue.to_record()
+        return {
+            **self._engine.catalogue.to_record(),
+            "window_bytes": self._settings.wire.window_bytes,
+            "frame_max_bytes": self._settings.wire.frame_max_bytes,
+            "call_timeout_s": self._settings.limits.call_timeout_s,
+            "operation_timeout_s": _operation_timeout_s(self._settings),
+        }
+
+    def is_door(self, peer: Peer | None) -> bool:
+        """Whether this guest was greeted and let in."""
+        return peer in self._doors
 
     def forget(self, peer: Peer) -> None:
         """A guest has left."""
@@ -205,6 +258,8 @@ class _Guest:
         method = self._methods.get(incoming.method)
         if method is None:
             raise UsageError(f"a door has no method {incoming.method!r}")
+        if incoming.method != "hello" and not self._keeper.is_door(self.peer):
+            raise RefusedError("nobody is served here before a greeting that was accepted")
         return await method(incoming)
 
     def leave(self, reason: SomnusError) -> None:
@@ -213,16 +268,16 @@ class _Guest:
 
     async def _hello(self, incoming: Incoming) -> dict[str, Any]:
         assert self.peer is not None  # noqa: S101  # set before the connection is accepted
-        return self._keeper.greet(self.peer, msgspec.msgpack.decode(incoming.payload, type=Greeting))
+        return self._keeper.greet(self.peer, _read(incoming.payload, Greeting, UsageError))
 
     async def _request(self, incoming: Incoming) -> Any:
-        call = msgspec.msgpack.decode(incoming.payload, type=DoorCall)
+        call = _read(incoming.payload, DoorCall, UsageError)
         return await self._keeper.engine.request(
             incoming.target, call.method, call.target, call.payload, call.terms, incoming.progress
         )
 
     async def _exchange(self, incoming: Incoming) -> Any:
-        call = msgspec.msgpack.decode(incoming.payload, type=DoorCall)
+        call = _read(incoming.payload, DoorCall, UsageError)
         conversation = await self._keeper.engine.exchange(
             incoming.target,
             call.method,
@@ -250,7 +305,7 @@ class _Guest:
             await conversation.close()
 
     async def _operate(self, incoming: Incoming) -> Any:
-        order = msgspec.msgpack.decode(incoming.payload, type=Order)
+        order = _read(incoming.payload, Order, UsageError)
         return await perform(self._keeper.engine, incoming.target, order.arguments)
 
 
@@ -269,52 +324,64 @@ class DoorCore:
         self.catalogue = Catalogue()
         self._on_catalogue = on_catalogue
         self._peer: Peer | None = None
+        self._call_timeout_s = self._operation_timeout_s = 0.0
 
     @classmethod
     async def open(cls, file: Path, settings: Settings, on_catalogue: CatalogueListener, on_lost: Any) -> DoorCore:
         """Attach to the host that listens at `file`.
 
         Raises:
-            OSError: Nobody listens there, or whoever did has ended.
-            HostBusy: It does not answer the greeting in time.
+            OSError: Nobody listens there, or whoever did has ended, or has no place for one more just now.
+            HostBusy: It does not answer the greeting in time, or not as a host does.
             RefusedError: It does not let this process in.
         """
-        loop = asyncio.get_running_loop()
+        connection = await _connected(file)
         door = cls(on_catalogue)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        limits = replace(_limits(settings), inline_max_bytes=FRAME_CEILING_BYTES)
+        peer = door._peer = Peer(Side.WORKER, door._serve, limits=limits, on_closed=on_lost, on_strike=door._on_strike)
         try:
-            connection.setblocking(False)
-            with _address(file) as address:
-                await loop.sock_connect(connection, address)
-            if _user_of(connection) not in (os.getuid(), 0):
-                raise RefusedError(f"{file} belongs to another user", remedy="Use a home of your own.")
-        except BaseException:
-            connection.close()
+            await asyncio.get_running_loop().create_unix_connection(lambda: peer.connection, sock=connection)
+            await door._greet(peer, settings.host.door_timeout_s)
+        except RefusedError:
+            peer.close()
             raise
-        peer = door._peer = Peer(Side.WORKER, door._serve, limits=_limits(settings), on_closed=on_lost)
-        await loop.create_unix_connection(lambda: peer.connection, sock=connection)
-        try:
-            greeting = Greeting(os.getpid(), __version__)
-            answer = await peer.request("hello", greeting, header=Header(settings.host.door_timeout_s))
+        except PeerClosed as error:
+            peer.close()
+            raise ConnectionResetError("the host ended while this door attached") from error
         except SomnusError as error:
             peer.close()
-            if isinstance(error, RefusedError):
-                raise
-            if isinstance(error, PeerClosed):
-                raise ConnectionResetError("the host ended while this door attached") from error
             raise HostBusy(f"the host of {file.parent.parent} does not answer: {error}") from error
-        door._follow(answer)
+        except BaseException:
+            # Else the host would count a door that nobody holds, and wait for it at every change.
+            peer.close()
+            raise
         return door
+
+    async def _greet(self, peer: Peer, timeout_s: float) -> None:
+        greeting = Greeting(os.getpid(), __version__)
+        answer = await peer.request("hello", greeting, header=Header(timeout_s))
+        welcome = _read(answer, Welcome, ProtocolViolation)
+        connection = peer.connection
+        connection.limits = replace(
+            connection.limits, inline_max_bytes=welcome.frame_max_bytes, window_bytes=welcome.window_bytes
+        )
+        self._call_timeout_s = welcome.call_timeout_s
+        self._operation_timeout_s = welcome.operation_timeout_s
+        self._follow(welcome)
+        connection.ensure_open()
+
+    def _on_strike(self, kind: str) -> None:
+        if kind in LOSSES and self._peer is not None:
+            self._peer.close(ProtocolViolation(f"an answer of the host was lost: {kind}"))
 
     async def _serve(self, incoming: Incoming) -> None:
         if incoming.method != "catalogue":
             raise UsageError(f"a host has no method {incoming.method!r}")
-        self._follow(incoming.payload)
+        self._follow(_read(incoming.payload, CatalogueRecord, UsageError))
 
-    def _follow(self, record: msgspec.Raw) -> None:
-        read = msgspec.msgpack.decode(record, type=CatalogueRecord)
-        if read.revision > self.catalogue.revision:
-            self.catalogue = Catalogue(read.revision, read.listings)
+    def _follow(self, record: CatalogueRecord) -> None:
+        if record.revision > self.catalogue.revision:
+            self.catalogue = Catalogue(record.revision, record.listings)
             self._on_catalogue(self.catalogue)
 
     def _open_peer(self) -> Peer:
@@ -322,9 +389,20 @@ class DoorCore:
             raise HostLost("the door is closed")
         return self._peer
 
-    def _header(self, terms: Terms) -> Header:
-        """The deadline, kept here too: a host that is stuck answers nothing."""
-        return Header() if terms.timeout_s is None else Header(timeout_s=terms.timeout_s + HOST_GRACE_S)
+    def _header(self, plugin: str, target: str, terms: Terms) -> Header:
+        """The deadline, kept here too and a little longer: a host that is stuck answers nothing."""
+        limit_s = self._limit_s(plugin, target)
+        asked_s = terms.timeout_s
+        return Header(timeout_s=(limit_s if asked_s is None else min(limit_s, asked_s)) + HOST_GRACE_S)
+
+    def _limit_s(self, plugin: str, target: str) -> float:
+        """Seconds the host gives the call at most, as far as its catalogue says so."""
+        try:
+            listing = self.catalogue.find(plugin)
+        except UnknownPlugin:
+            return self._call_timeout_s
+        own_s = next((each.timeout_s for each in listing.contributions.tools if each.name == target), None)
+        return min(own_s or listing.call_timeout_s or self._call_timeout_s, self._call_timeout_s)
 
     async def request(
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
@@ -332,7 +410,9 @@ class DoorCore:
         """One call with one answer."""
         try:
             call = DoorCall(method, target, terms, payload)
-            return await self._open_peer().request("request", call, plugin, self._header(terms), progress)
+            return await self._open_peer().request(
+                "request", call, plugin, self._header(plugin, target, terms), progress
+            )
         except WireError as error:
             raise _lost(error) from error
 
@@ -351,7 +431,7 @@ class DoorCore:
         try:
             call = DoorCall(method, target, terms, payload)
             peer = self._open_peer()
-            header = self._header(terms) if method != "websocket" else Header()
+            header = self._header(plugin, target, terms) if method != "websocket" else Header()
             exchange = await peer.exchange("exchange", call, plugin, header, sends=sends, progress=progress)
             return DoorConversation(peer, exchange)
         except WireError as error:
@@ -360,7 +440,8 @@ class DoorCore:
     async def operate(self, name: str, arguments: dict[str, Any]) -> Any:
         """One operation of the host."""
         try:
-            answer = await self._open_peer().request("operate", Order(arguments), name)
+            header = Header(timeout_s=self._operation_timeout_s + HOST_GRACE_S)
+            answer = await self._open_peer().request("operate", Order(arguments), name, header)
         except WireError as error:
             raise _lost(error) from error
         return msgspec.msgpack.decode(answer)
@@ -381,6 +462,8 @@ class DoorConversation:
     async def __aiter__(self) -> AsyncIterator[msgspec.Raw]:
         try:
             async for item in self._exchange:
+                # The answer has begun: what is left of its time, the host keeps.
+                self._exchange.lift_deadline()
                 yield item
         except WireError as error:
             raise _lost(error) from error
@@ -408,6 +491,23 @@ class DoorConversation:
     async def close(self) -> None:
         """Cancel the call where it still runs."""
         self._exchange.cancel()
+
+
+async def _connected(file: Path) -> socket.socket:
+    """A connection to the host that listens there; raises as `DoorCore.open` does."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        with _address(file) as address:
+            await asyncio.get_running_loop().sock_connect(connection, address)
+        # Where the queue of the listener is full, the loop takes the socket for connected, and it is not.
+        connection.getpeername()
+        if _user_of(connection) not in (os.getuid(), 0):
+            raise RefusedError(f"{file} belongs to another user", remedy="Use a home of your own.")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _lost(error: WireError) -> HostLost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from time import monotonic
@@ -149,7 +150,11 @@ class Engine:
             return named[0]
         if name in self.strangers:
             found = self.strangers[name]
-            raise UnknownPlugin(f"{name} is not installed: {found.error or 'nobody has agreed to it'}")
+            raise UnknownPlugin(
+                f"{name} is not installed: {found.error or 'nobody has agreed to it'}",
+                remedy=(found.error.remedy if found.error is not None else "")
+                or f"`somnus-plugins install {shlex.quote(str(found.directory))}` installs it.",
+            )
         known = ", ".join(sorted(each.entry.mount for each in self.instances.values())[:20]) or "none"
         why = f"{len(named)} plugins are called {name!r}" if named else f"no plugin {name!r} is installed"
         raise UnknownPlugin(f"{why}; installed are: {known}", remedy="`somnus-plugins list` shows ids and mounts.")
@@ -201,7 +206,7 @@ class Engine:
         self, plugin: str, method: str, target: str, payload: Any, terms: Terms, progress: ProgressSink | None = None
     ) -> Coroutine[Any, Any, msgspec.Raw]:
         """One call with one answer."""
-        instance = self.instances[plugin] if plugin in self._catalogue.listings else self._callable(plugin)
+        instance = self.instances[plugin] if plugin in self._catalogue.listings else self.serving(plugin)
         if target not in instance.tools and method == "tool":
             instance.tool(target)
         head = header(instance.timeout_s(target, terms.timeout_s), terms.user, terms.session)
@@ -219,14 +224,20 @@ class Engine:
         progress: ProgressSink | None = None,
     ) -> Conversation:
         """A call with streams. One over a socket has no deadline of its own: it lives as long as the socket."""
-        instance = self._callable(plugin)
+        instance = self.serving(plugin)
         if method == "tool":
             instance.tool(target)
         timeout_s = None if method == "websocket" else instance.timeout_s(target, terms.timeout_s)
         head = header(timeout_s, terms.user, terms.session)
         return await instance.converse(method, payload, target, head, sends=sends, progress=progress)
 
-    def _callable(self, name: str) -> Instance:
+    def serving(self, name: str) -> Instance:
+        """A plugin that is served, by id, mount or name.
+
+        Raises:
+            UnknownPlugin: There is none.
+            NotReady: It is not served, and why.
+        """
         try:
             return self.instances[self._catalogue.find(name).id]
         except UnknownPlugin:

@@ -23,6 +23,12 @@ class Home:
         self.root = make_directory(root.expanduser().absolute())
 
     @property
+    def exposure(self) -> str:
+        """What is wrong with who may enter the home; empty where only its owner may."""
+        mode = self.root.stat().st_mode & 0o777
+        return f"the home {self.root} is open to others (mode {mode:o}): `chmod 700` it" if mode & 0o077 else ""
+
+    @property
     def registry(self) -> Path:
         """What is installed and what a person has decided about it."""
         return self.root / "registry.json"

@@ -149,7 +149,7 @@ class Installer:
         ).hexdigest()
         chosen = parse_mount(mount) if mount else before.mount if before is not None else manifest.name
         self._registry.refuse_taken(plugin, chosen)
-        moved = before is not None and before.mount != chosen
+        moved = (f"changed mount {before.mount} → {chosen}",) if before is not None and before.mount != chosen else ()
         plan = Plan(
             id=plugin,
             mount=chosen,
@@ -161,8 +161,7 @@ class Installer:
             trust="local",
             sandbox_level=SANDBOX_LEVEL,
             permissions=tuple(_permissions(manifest)),
-            adds=((f"changed mount {before.mount} → {chosen}",) if before is not None and moved else ())
-            + changes.lines(),
+            adds=moved + changes.lines(),
             warnings=tuple(_warnings(directory, manifest, contributions)),
             unset=plugin_config.missing(contributions.config_schema, before.config if before is not None else {}),
             fingerprint=contributions.fingerprint,

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from somnus_plugins.errors import (
+    CallTimeout,
     NotReady,
+    Overloaded,
     PeerClosed,
     PluginCrashed,
     ProtocolViolation,
@@ -20,7 +22,7 @@ from somnus_plugins.errors import (
     UnknownTool,
     WireError,
 )
-from somnus_plugins.host.admission import Gate
+from somnus_plugins.host.admission import Gate, seconds
 from somnus_plugins.host.conversation import LocalConversation
 from somnus_plugins.host.lifecycle import State
 from somnus_plugins.host.orders import EffectiveLimits
@@ -34,6 +36,9 @@ from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.peer import ProgressSink
 
 __all__ = ["Instance"]
+
+WIRE_DEADLINE: Final = "the deadline passed"
+"""How the wire begins its `CallTimeout`, which knows neither the plugin nor the tool."""
 
 
 class Instance(Supervised):
@@ -73,7 +78,10 @@ class Instance(Supervised):
         tool = self.tools.get(name)
         if tool is None:
             known = ", ".join(sorted(self.tools)) or "none"
-            raise UnknownTool(f"{self.id} has no tool {name!r}; its tools: {known}")
+            raise UnknownTool(
+                f"{self.id} has no tool {name!r}; its tools: {known}",
+                remedy=f"`somnus-plugins info {self.entry.mount}` shows each with its arguments.",
+            )
         return tool
 
     def timeout_s(self, tool: str = "", asked_s: float | None = None) -> float:
@@ -93,7 +101,7 @@ class Instance(Supervised):
         Raises:
             PluginError: Whatever went wrong, as the caller should see it.
         """
-        gate, worker = self.gate, self.worker
+        gate, worker, allowed_s = self.gate, self.worker, header.timeout_s
         if worker is not None and gate.taken < gate.places and not gate.waiting:
             gate.taken += 1
         else:
@@ -103,6 +111,8 @@ class Instance(Supervised):
             return await worker.peer.request(method, payload, target, header, progress)
         except WireError as error:
             raise await self.explained(worker, error) from error
+        except CallTimeout as error:
+            raise self._late(error, method, target, allowed_s) from error
         finally:
             self.last_used = monotonic()
             gate.leave()
@@ -114,7 +124,10 @@ class Instance(Supervised):
         def left() -> float | None:
             return None if header.timeout_s is None else max(0.0, header.timeout_s - (monotonic() - began))
 
-        await self.gate.enter(header.timeout_s)
+        try:
+            await self.gate.enter(header.timeout_s)
+        except (CallTimeout, Overloaded) as error:
+            raise type(error)(f"{self.id}: {error}", remedy=error.remedy) from error
         try:
             worker = self.worker or await self.awake(left())
         except BaseException:
@@ -134,6 +147,7 @@ class Instance(Supervised):
         progress: ProgressSink | None = None,
     ) -> LocalConversation:
         """A call with streams; it keeps its place, and the plugin awake, until it is closed."""
+        allowed_s = header.timeout_s
         worker, header = await self._admitted(header)
         try:
             self.calls += 1
@@ -142,6 +156,8 @@ class Instance(Supervised):
             self.gate.leave()
             if isinstance(error, WireError):
                 raise await self.explained(worker, error) from error
+            if isinstance(error, CallTimeout):
+                raise self._late(error, method, target, allowed_s) from error
             raise
         conversation = LocalConversation(exchange, method, partial(self.explained, worker), self._close)
         self._conversations[conversation] = worker
@@ -173,6 +189,22 @@ class Instance(Supervised):
         return PluginCrashed(
             f"{self.id} ended before it answered: {ending.reason}",
             remedy=f"`somnus-plugins logs {self.entry.mount}` shows its last words.",
+        )
+
+    def _late(self, error: CallTimeout, method: str, target: str, allowed_s: float | None) -> CallTimeout:
+        """The wire's word that a deadline has passed, with whose, how long it was, and what moves it."""
+        if allowed_s is None or not str(error).startswith(WIRE_DEADLINE):
+            return error
+        own_s = self.timeout_s(target)
+        called = f"tool {target!r}" if method == "tool" else method
+        longer = f"Wait longer with `timeout_s=`, or `--timeout`; it may take {seconds(own_s)}."
+        raised = "`call_timeout_s` in [tool.somnus.limits]"
+        if target in self.tools:
+            raised = f"`@tool(timeout_s=…)`, or {raised}"
+        return CallTimeout(
+            f"{self.id} did not answer within its deadline of {seconds(allowed_s)}: {called}",
+            remedy=longer if allowed_s < own_s else f"Its author raises this limit with {raised}.",
+            data={"plugin": self.id, "target": target, "timeout_s": allowed_s},
         )
 
     def idle_for(self, now: float) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from somnus_plugins.host.engine import Engine
 from somnus_plugins.host.views import HostView, Plan, PluginDetail, PluginView
 from somnus_plugins.runtime.logs import LogLine
 from somnus_plugins.trust import config as plugin_config
+from somnus_plugins.trust.json_schema import properties
+from somnus_plugins.trust.problems import Place, Problems, nearest
 
 __all__ = ["OPERATIONS", "Operation", "perform"]
 
@@ -62,11 +64,18 @@ async def perform(engine: Engine, name: str, arguments: dict[str, Any]) -> Any:
     """
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise UsageError(f"there is no operation {name!r}; there are: {', '.join(OPERATIONS)}")
+        near = nearest(name, OPERATIONS)
+        raise UsageError(
+            f"there is no operation {name!r}; there are: {', '.join(OPERATIONS)}",
+            remedy=f"Perhaps {near!r} is meant." if near else "Name one of these.",
+        )
     try:
         checked = msgspec.convert(arguments, type=operation.arguments)
     except msgspec.ValidationError as error:
-        raise UsageError(f"the arguments do not fit {name}: {error}") from error
+        allowed = ", ".join(operation.arguments.__struct_fields__) or "none"
+        raise UsageError(
+            f"the arguments do not fit {name}: {error}", remedy=f"Its arguments are: {allowed}."
+        ) from error
     given = {field: getattr(checked, field) for field in checked.__struct_fields__}
     return msgspec.to_builtins(await operation.run(engine, **given))
 
@@ -133,6 +142,14 @@ async def disable(engine: Engine, plugin: str) -> PluginView:
 
 
 @_operation
+async def wake(engine: Engine, plugin: str) -> PluginView:
+    """Start a plugin now, where it sleeps; answers how it is then."""
+    instance, runtime = engine.serving(plugin), engine.settings.runtime
+    await instance.awake(runtime.start_timeout_s + runtime.prepare_timeout_s)
+    return portraits.view(instance)
+
+
+@_operation
 async def restart(engine: Engine, plugin: str) -> PluginView:
     """End the plugin's process in order; the next call starts a new one."""
     return await _change(engine, plugin)
@@ -158,12 +175,23 @@ async def configure(
     instance = engine.find(plugin)
     schema = instance.contributions.config_schema
     if schema is None:
-        raise InvalidConfig(f"{instance.id} has no settings")
+        raise InvalidConfig(
+            f"{instance.id} has no settings", remedy="Its class gets some by an annotation: `config: Settings`."
+        )
     read = {key: plugin_config.convert(schema, key, text) for key, text in (texts or {}).items()}
     merged = {**engine.registry.require(instance.id).config, **(values or {}), **read}
+    _refuse_unknown(remove or [], {*properties(schema, schema), *merged})
     merged = {key: value for key, value in merged.items() if key not in (remove or [])}
     plugin_config.check(schema, merged)
     return await _change(engine, plugin, config=merged)
+
+
+def _refuse_unknown(keys: Collection[str], known: Collection[str]) -> None:
+    problems = Problems(plugin_config.SETTINGS)
+    for key in keys:
+        if key not in known:
+            Place(problems).refuse_unknown(key, known)
+    problems.raise_any(InvalidConfig, plugin_config.SETTINGS_REMEDY)
 
 
 @_operation
@@ -181,7 +209,7 @@ async def publish(engine: Engine, topic: str, data: Any = None) -> int:
 async def _change(engine: Engine, plugin: str, **fields: Any) -> PluginView:
     instance = engine.find(plugin)
     if engine.registry.get(instance.id) is None:
-        raise UnknownPlugin(f"{instance.id} is not installed")
+        raise UnknownPlugin(f"{instance.id} is not installed", remedy="`somnus-plugins list` shows what is.")
     engine.registry.change(instance.id, **fields)
     await engine.changed(instance.id)
     return portraits.view(engine.find(instance.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class PluginHost(Administration):
         self._safe = safe
         self._background = background
         self._presence: Presence | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._core: Core | None = None
         self._catalogue = Catalogue()
         self._listeners: list[Callable[[Catalogue], None]] = []
@@ -65,6 +67,7 @@ class PluginHost(Administration):
             HostBusy: Another process holds the home and does not answer.
             ZygoteFailed: No process can be made here.
         """
+        await self._ended()
         if self._presence is not None:
             return
         presence = Presence(self.home, self.settings, safe=self._safe, background=self._background)
@@ -78,11 +81,22 @@ class PluginHost(Administration):
             raise
 
     async def stop(self) -> None:
-        """Stop serving: every plugin and process of this host ends; a door only leaves."""
+        """Stop serving: every plugin and process of this host ends; a door only leaves.
+
+        Goes on where whoever waits for it is cancelled; called again meanwhile, it waits for the first.
+        """
         presence, self._presence, self._core = self._presence, None, None
         if presence is not None:
-            await presence.close()
-            self._on_catalogue(Catalogue())
+            self._ending = asyncio.get_running_loop().create_task(self._leave(presence))
+        await self._ended()
+
+    async def _leave(self, presence: Presence) -> None:
+        await presence.close()
+        self._on_catalogue(Catalogue())
+
+    async def _ended(self) -> None:
+        if self._ending is not None and not self._ending.done():
+            await asyncio.shield(self._ending)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -242,7 +256,7 @@ class PluginHost(Administration):
         core = self._core or await self._serving()
         return await core.exchange(plugin, method, target, payload, terms, sends=sends, progress=progress)
 
-    async def operate(self, name: str, **arguments: Any) -> Any:
+    async def operate(self, name: str, /, **arguments: Any) -> Any:
         """One operation of `host.operations.OPERATIONS`; the answer as built-in types."""
         core = self._core or await self._serving()
         return await core.operate(name, arguments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Callable
 from typing import Final
@@ -24,8 +25,11 @@ from somnus_plugins.settings import Settings
 
 __all__ = ["Presence"]
 
+LOG: Final = logging.getLogger("somnus_plugins")
 RETRY_S: Final = 0.02
 """Seconds between two tries to become host or door: a host that starts is reached about this much later."""
+TAKEOVER_RETRY_S: Final = 0.2
+"""Seconds until the next try where taking over has failed."""
 
 
 class Presence:
@@ -53,7 +57,7 @@ class Presence:
         self._core: Core | None = None
         self._settled = asyncio.Event()
         self._settling: asyncio.Task[None] | None = None
-        self._closing = False
+        self._ending: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Become host or door; raises what prevents both."""
@@ -74,18 +78,23 @@ class Presence:
         )
 
     async def close(self) -> None:
-        """Leave the home."""
-        self._closing = True
-        if self._settling is not None:
-            self._settling.cancel()
-            await asyncio.gather(self._settling, return_exceptions=True)
-        self.on_core(None)
-        if self._keeper is not None:
-            await self._keeper.close()
-        if self._core is not None:
-            await self._core.close()
-        self._release()
-        self.role = "stopped"
+        """Leave the home. Goes on where whoever waits for it is cancelled; called again, it waits for the first."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._ending)
+
+    async def _close(self) -> None:
+        async with contextlib.AsyncExitStack() as ends:
+            ends.callback(self._release)
+            if self._settling is not None:
+                self._settling.cancel()
+                await asyncio.gather(self._settling, return_exceptions=True)
+            self.role = "stopped"
+            self.on_core(None)
+            if self._core is not None:
+                ends.push_async_callback(self._core.close)
+            if self._keeper is not None:
+                ends.push_async_callback(self._keeper.close)
 
     async def core(self) -> Core:
         """What serves now; waits while one process takes over from another."""
@@ -112,6 +121,8 @@ class Presence:
                 return
 
     async def _become_host(self) -> None:
+        if exposure := self._home.exposure:
+            LOG.warning("%s", exposure)
         engine = Engine(self._home, self._settings, safe=self._safe, background=self._background)
         keeper = DoorKeeper(engine, self._home.run / "host.sock", self._settings)
         engine.on_catalogue.append(self._tell)
@@ -119,8 +130,10 @@ class Presence:
             await engine.open()
             keeper.open()
         except BaseException:
-            await engine.close()
-            self._release()
+            async with contextlib.AsyncExitStack() as ends:
+                ends.callback(self._release)
+                ends.push_async_callback(engine.close)
+                ends.push_async_callback(keeper.close)
             raise
         self._engine, self._keeper = engine, keeper
         self._serve("host", LocalCore(engine))
@@ -138,7 +151,7 @@ class Presence:
         self.on_catalogue(catalogue)
 
     def _lost(self, reason: SomnusError) -> None:
-        if self._closing or self.role != "door":
+        if self._ending is not None or self.role != "door":
             return
         self.role, self._core = "between", None
         self._settled.clear()
@@ -149,9 +162,14 @@ class Presence:
         while True:
             try:
                 await self._settle()
-            except SomnusError:
-                # Whoever waits for the core is told at its own deadline; the next try may find a host.
-                await asyncio.sleep(RETRY_S * 10)
+            except (SomnusError, OSError):
+                # Whoever waits for the core is told at its own deadline; the next try may find a host, or what was
+                # missing: a descriptor, memory, a place on the disk.
+                await asyncio.sleep(TAKEOVER_RETRY_S)
+            except Exception as error:  # noqa: BLE001  # listeners of the application are called; none may end the takeover
+                told = {"message": "a try to take over as host failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
+                await asyncio.sleep(TAKEOVER_RETRY_S)
             else:
                 return
 
@@ -162,6 +180,9 @@ class Presence:
         except BlockingIOError:
             os.close(lock)
             return False
+        except OSError:
+            os.close(lock)
+            raise
         self._lock = lock
         return True
 

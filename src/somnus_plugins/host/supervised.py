@@ -20,6 +20,7 @@ from somnus_plugins.errors import (
     WireError,
 )
 from somnus_plugins.host import orders
+from somnus_plugins.host.admission import seconds
 from somnus_plugins.host.home import Home
 from somnus_plugins.host.lifecycle import Lifecycle, State
 from somnus_plugins.host.registry import Entry
@@ -127,7 +128,10 @@ class Supervised:
             waking.add_done_callback(self._woken)
         done, _ = await asyncio.wait([waking], timeout=timeout_s)
         if not done:
-            raise CallTimeout(f"{self.id} did not start within {timeout_s:g} s")
+            raise CallTimeout(
+                f"{self.id} did not start within {seconds(timeout_s or 0.0)}",
+                remedy=f"Wait longer; `somnus-plugins logs {self.entry.mount}` shows what it does meanwhile.",
+            )
         if waking.cancelled():
             raise NotReady(f"{self.id} was not started: the host stops")
         return waking.result()

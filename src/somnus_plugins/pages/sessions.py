@@ -22,6 +22,7 @@ __all__ = [
     "cross_site",
     "expired_cookie",
     "foreign_page",
+    "may_be_ambient",
     "seal",
     "session_cookie",
     "unseal",
@@ -33,6 +34,9 @@ SESSION_S: Final = 30 * 86_400
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({b"same-origin", b"none"})
 """Values of `Sec-Fetch-Site`: our own page, or a person who typed the address."""
+
+BROWSERS_SAY: Final = frozenset({b"origin", b"sec-fetch-site", b"cookie"})
+"""Headers without which no browser sends a form of another site as the person."""
 
 
 def seal(key: bytes, now_s: float) -> str:
@@ -57,15 +61,15 @@ def _signature(key: bytes, end: str) -> str:
     return hmac.new(key, f"{COOKIE} {end}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
-def session_cookie(session: str, *, secure: bool, path: str = "/") -> tuple[bytes, bytes]:
+def session_cookie(session: str, *, secure: bool, path: str = "/", name: str = COOKIE) -> tuple[bytes, bytes]:
     """The header that gives a browser a session: not for scripts, not for requests that other sites cause."""
-    parts = [f"{COOKIE}={session}", f"Path={path}", "HttpOnly", "SameSite=Strict"]
+    parts = [f"{name}={session}", f"Path={path}", "HttpOnly", "SameSite=Strict"]
     return b"set-cookie", "; ".join([*parts, "Secure"] if secure else parts).encode("ascii")
 
 
-def expired_cookie(path: str = "/") -> tuple[bytes, bytes]:
+def expired_cookie(path: str = "/", name: str = COOKIE) -> tuple[bytes, bytes]:
     """The header that takes the session away."""
-    return b"set-cookie", f"{COOKIE}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Strict".encode("ascii")
+    return b"set-cookie", f"{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Strict".encode("ascii")
 
 
 def cookie_value(header: bytes, name: str = COOKIE) -> str:
@@ -109,10 +113,12 @@ def cross_site(method: str, scheme: str, noted: Mapping[bytes, bytes]) -> HttpPr
 
 
 def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: AllowedHosts) -> HttpProblem | None:
-    """Refuse what the page of somebody else sent with the cookies of an application's own login.
+    """Refuse what the page of somebody else sent to an application with a login of its own.
 
+    Browsers add cookies, HTTP Basic and Digest, and client certificates by themselves; only a bearer is never added.
     Milder than `cross_site`, because an application may well stand on several of the allowed hosts: what is refused is
-    an origin that is none of them, and the origin `null`, which is that of every plugin's page.
+    an origin that is none of them, and the origin `null`, which is that of every plugin's page. What says nothing of
+    where it comes from is no browser.
 
     Args:
         method: Upper case; `WEBSOCKET` for a handshake.
@@ -120,19 +126,34 @@ def foreign_page(method: str, scheme: str, noted: Mapping[bytes, bytes], hosts: 
         noted: Headers by lower-case name.
         hosts: Whose pages may send requests.
     """
-    origin = noted.get(b"origin")
-    if origin is None or b"cookie" not in noted or b"authorization" in noted:
+    site, origin = noted.get(b"sec-fetch-site"), noted.get(b"origin")
+    if method in SAFE_METHODS or site in OWN_SITES or _bears(noted):
         return None
-    if method in SAFE_METHODS or noted.get(b"sec-fetch-site") in OWN_SITES:
-        return None
-    if origin == _own_origin(scheme, noted.get(b"host", b"")) or hosts.names(origin.partition(b"://")[2]):
+    if origin is None:
+        if site is None:
+            return None
+        origin = site
+    elif origin == _own_origin(scheme, noted.get(b"host", b"")) or hosts.names(origin.partition(b"://")[2]):
         return None
     return HttpProblem.http(
         HTTPStatus.FORBIDDEN,
         "cross_site",
-        f"the request carries cookies, and a page of {origin.decode('latin-1')[:200]!r} sent it",
-        "Add the page's host to `allowed_hosts` in [web] of config.toml, or send an Authorization of its own.",
+        f"a page of another site sent the request: {origin.decode('latin-1')[:200]!r}",
+        "Add the page's host to `allowed_hosts` in [web] of config.toml, or send `Authorization: Bearer …`.",
     )
+
+
+def may_be_ambient(noted: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser may have sent the request for anybody's page, with credentials it added by itself.
+
+    Args:
+        noted: Headers by lower-case name.
+    """
+    return not _bears(noted) and not BROWSERS_SAY.isdisjoint(noted)
+
+
+def _bears(noted: Mapping[bytes, bytes]) -> bool:
+    return noted.get(b"authorization", b"")[:7].lower() == b"bearer "
 
 
 def _own_origin(scheme: str, host: bytes) -> bytes:

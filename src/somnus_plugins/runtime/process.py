@@ -22,22 +22,25 @@ import msgspec
 from somnus_plugins.errors import (
     HostError,
     InvalidPlugin,
+    InvalidResult,
     PeerClosed,
     PluginCrashed,
     PluginError,
     ProtocolViolation,
     SomnusError,
     WireError,
+    ZygoteFailed,
 )
 from somnus_plugins.runtime.logs import LogBook, LogPipe
 from somnus_plugins.runtime.zygote import Zygote
 from somnus_plugins.settings import Settings
-from somnus_plugins.wire.codec import DECODE_ERRORS, PREFIX
+from somnus_plugins.wire.codec import PREFIX
 from somnus_plugins.wire.contributions import Contributions
 from somnus_plugins.wire.control import Exited
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.methods import Announcement, Assignment, LoadOrder
 from somnus_plugins.wire.peer import Handler, Peer, PeerLimits, Side
+from somnus_plugins.wire.values import decode_as
 
 __all__ = ["Ending", "WorkerProcess"]
 
@@ -93,6 +96,7 @@ class WorkerProcess:
         self._peer: Peer | None = None
         self._book: LogBook | None = None
         self._abandoned: set[int] = set()
+        self._threads = 1
         self._asked = ""
         self._blame = ""
         self._report: Exited | None = None
@@ -110,30 +114,22 @@ class WorkerProcess:
         Raises:
             ZygoteFailed: There is none.
         """
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        sends, receives = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        output, output_end = os.pipe()
-        error, error_end = os.pipe()
-        try:
+        with contextlib.ExitStack() as kept, contextlib.ExitStack() as lent:
+            try:
+                mine, theirs = _sockets(socket.SOCK_STREAM, kept, lent)
+                sends, receives = _sockets(socket.SOCK_SEQPACKET, kept, lent)
+                output, output_end = _pipe(kept, lent)
+                error, error_end = _pipe(kept, lent)
+            except OSError as failure:
+                raise ZygoteFailed(f"a new process cannot be given its descriptors: {failure}") from failure
             if assignment is not None:
                 _send_assignment(mine, assignment)
             birth = await zygote.fork(theirs, receives, output_end, error_end)
-        except BaseException:
-            mine.close()
-            sends.close()
-            os.close(output)
-            os.close(error)
-            raise
-        finally:
-            theirs.close()
-            receives.close()
-            os.close(output_end)
-            os.close(error_end)
-        mine.setblocking(False)
-        sends.setblocking(False)
-        made = cls(birth.pid, birth.handle, mine, sends, settings)
-        made._pipes = [LogPipe(output, "stdout", settings.logs), LogPipe(error, "stderr", settings.logs)]
-        zygote.on_exit(birth.pid, made._on_report)
+            kept.callback(os.close, birth.handle)
+            made = cls(birth.pid, birth.handle, mine, sends, settings)
+            made._pipes = [LogPipe(output, "stdout", settings.logs), LogPipe(error, "stderr", settings.logs)]
+            zygote.on_exit(birth.pid, made._on_report)
+            kept.pop_all()
         return made
 
     def assign(self, assignment: Assignment) -> None:
@@ -189,6 +185,7 @@ class WorkerProcess:
 
     async def load(self, order: LoadOrder, timeout_s: float) -> Announcement:
         """Have the plugin imported and made; raises what went wrong there."""
+        self._threads = order.threads
         return _read(await self.peer.request("load", order, header=Header(timeout_s=timeout_s)), Announcement)
 
     async def describe(self, timeout_s: float) -> Contributions:
@@ -209,7 +206,8 @@ class WorkerProcess:
         else:
             self._stream.close()
         try:
-            return await asyncio.wait_for(asyncio.shield(self.ended), max(0.2, timeout_s / 4))
+            async with asyncio.timeout(max(0.2, timeout_s / 4)):
+                return await asyncio.shield(self.ended)
         except TimeoutError:
             return await self.kill(reason)
 
@@ -272,7 +270,9 @@ class WorkerProcess:
         self._abandoned = {each for each in self._abandoned if peer.is_abandoned(each)}
         if peer.is_abandoned(call_id):
             self._abandoned.add(call_id)
-        if len(self._abandoned) > self._settings.runtime.abandoned_calls_max and self.worn_out is not None:
+        # Each may hold a thread; with all of them gone, no method without `async` runs any more.
+        bearable = min(self._settings.runtime.abandoned_calls_max, self._threads - 1)
+        if len(self._abandoned) > bearable and self.worn_out is not None:
             self.worn_out()
 
     # -- its end -----------------------------------------------------------------------------------------------------
@@ -310,6 +310,23 @@ class WorkerProcess:
         self._channel.close()
 
 
+def _sockets(
+    kind: socket.SocketKind, kept: contextlib.ExitStack, lent: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket]:
+    """A pair of sockets, one for each stack to close; the one that is kept does not block."""
+    mine, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    kept.enter_context(mine).setblocking(False)
+    return mine, lent.enter_context(theirs)
+
+
+def _pipe(kept: contextlib.ExitStack, lent: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe; its reading end is kept, its writing end lent."""
+    reads, writes = os.pipe()
+    kept.callback(os.close, reads)
+    lent.callback(os.close, writes)
+    return reads, writes
+
+
 def _send_assignment(stream: socket.socket, assignment: Assignment) -> None:
     body = msgspec.msgpack.encode(assignment)
     try:
@@ -321,9 +338,9 @@ def _send_assignment(stream: socket.socket, assignment: Assignment) -> None:
 def _read(answer: msgspec.Raw, kind: type[T]) -> T:
     """What the plugin's process answered to the host itself; it runs foreign code and may answer anything."""
     try:
-        return msgspec.msgpack.decode(answer, type=kind)
-    except DECODE_ERRORS as error:
-        raise InvalidPlugin(f"its process answered something else than its {kind.__name__}: {error}") from error
+        return decode_as(answer, kind)
+    except InvalidResult as error:
+        raise InvalidPlugin(f"its process answered something else than its {kind.__name__}: {error.message}") from error
 
 
 def _meaning(status: int) -> str:

@@ -42,6 +42,9 @@ ENVIRONMENT: Final = {
 """All of the zygote's environment: nothing of the host's reaches a plugin. The numeric libraries are told to start no
 thread at import, because a process with threads cannot be forked safely; arenas reserve address space per thread."""
 
+CLOSE_S: Final = 2.0
+"""Seconds that a zygote has to end its children and itself, once its socket is closed."""
+
 
 def base_paths() -> list[str]:
     """Directories of the base environment: the zygote runs without `site` and is told where its modules are."""
@@ -104,19 +107,15 @@ class Zygote:
             ZygoteFailed: It ended or was too slow; the message has the last lines it printed.
         """
         loop = asyncio.get_running_loop()
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        spawning = loop.run_in_executor(spawner, _execute, theirs)
         try:
-            process = await asyncio.shield(spawning)
-        except BaseException:
-            mine.close()
-            spawning.add_done_callback(_end_unwanted)
-            raise
-        mine.setblocking(False)
+            mine, process = await _executed(loop, spawner)
+        except OSError as error:
+            raise ZygoteFailed(f"the zygote cannot be executed: {error}") from error
         zygote = cls(process, mine)
         loop.add_reader(mine.fileno(), zygote._read)
         try:
-            hello = await asyncio.wait_for(asyncio.shield(zygote._hello), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                hello = await asyncio.shield(zygote._hello)
         except TimeoutError:
             await zygote.close()
             raise ZygoteFailed(f"the zygote was not warm after {timeout_s:g} s") from None
@@ -172,7 +171,8 @@ class Zygote:
         """End the zygote and, with it, every child."""
         self._fail(ZygoteFailed("the zygote was closed"))
         try:
-            await asyncio.wait_for(asyncio.to_thread(self._process.wait), 2)
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.to_thread(self._process.wait)
         except TimeoutError:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
@@ -181,6 +181,7 @@ class Zygote:
         """End the zygote at once."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
+        self._fail(ZygoteFailed("the zygote was killed"))
 
     def _read(self) -> None:
         while True:
@@ -214,8 +215,14 @@ class Zygote:
             self._early[message.pid] = message
 
     def _born(self, message: control.Forked, descriptors: list[int]) -> None:
-        os.set_inheritable(descriptors[0], False)
-        self._births.pop(message.ticket).set_result(Birth(message.pid, descriptors[0]))
+        birth = self._births.pop(message.ticket)
+        if descriptors:
+            os.set_inheritable(descriptors[0], False)
+            birth.set_result(Birth(message.pid, descriptors[0]))
+        else:
+            # The kernel dropped it. The child ends by itself, because its stream is closed.
+            self.on_exit(message.pid, lambda report: None)
+            birth.set_exception(ZygoteFailed("no descriptor is free for a new process"))
 
     def _last_words(self) -> str:
         error = self._process.stderr
@@ -243,6 +250,22 @@ class Zygote:
             callback(None)
         if self._process.stderr is not None:
             self._process.stderr.close()
+
+
+async def _executed(
+    loop: asyncio.AbstractEventLoop, spawner: Executor
+) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """A zygote and this side's end of its socket; given up, neither stays."""
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    spawning = loop.run_in_executor(spawner, _execute, theirs)
+    try:
+        process = await asyncio.shield(spawning)
+    except BaseException:
+        mine.close()
+        spawning.add_done_callback(_end_unwanted)
+        raise
+    mine.setblocking(False)
+    return mine, process
 
 
 def _execute(theirs: socket.socket) -> subprocess.Popen[bytes]:

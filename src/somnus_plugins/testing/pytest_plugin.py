@@ -93,12 +93,15 @@ def plugin(request: pytest.FixtureRequest, _plugin_stage: Stage, plugin_config: 
 
 
 def _mark(request: pytest.FixtureRequest) -> dict[str, Any]:
+    from somnus_plugins.testing.stage import GRANTS_MISSING
+
     mark = request.node.get_closest_marker("plugin")
     if mark is None:
         return {}
     if mark.args or not mark.kwargs.keys() <= MARK_KEYWORDS:
         found = ", ".join([*map(repr, mark.args), *mark.kwargs])
-        raise pytest.UsageError(f"@pytest.mark.plugin({found}): allowed are the keywords config and level")
+        why = f"; {GRANTS_MISSING}" if "grants" in mark.kwargs else ""
+        raise pytest.UsageError(f"@pytest.mark.plugin({found}): allowed are the keywords config and level{why}")
     return dict(mark.kwargs)
 
 

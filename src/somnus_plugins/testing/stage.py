@@ -8,7 +8,7 @@ import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from somnus_plugins.errors import NotAPlugin, SomnusError, UsageError
 from somnus_plugins.host.discovery import read_directory
@@ -19,9 +19,11 @@ from somnus_plugins.testing.imports import Imports
 from somnus_plugins.testing.memory import MemoryNursery
 from somnus_plugins.testing.subject import Level, PluginUnderTest, Project, Theatre
 
-__all__ = ["LEVELS", "PluginFactory", "Season", "Stage", "find_plugin"]
+__all__ = ["GRANTS_MISSING", "LEVELS", "PluginFactory", "Season", "Stage", "find_plugin"]
 
 LEVELS: tuple[Level, ...] = ("memory", "process")
+GRANTS_MISSING: Final = "`grants` comes with permissions: for now nothing is withheld from a plugin under test."
+"""What is said to whoever gives grants and would believe that they count."""
 PluginFactory = Callable[..., PluginUnderTest]
 """`plugin_factory(config=…, level=…, directory=…)`: a further plugin, which ends with the test."""
 
@@ -105,6 +107,7 @@ class Stage:
         config: Mapping[str, Any] | None = None,
         level: Level | None = None,
         directory: str | Path | None = None,
+        **others: Any,
     ) -> PluginUnderTest:
         """A plugin of this test, which has not started yet.
 
@@ -112,11 +115,15 @@ class Stage:
             config: Values of its settings.
             level: `memory`: in this process, behind the real dispatcher. `process`: in a process of its own.
             directory: Instead of the one that the test lies in.
+            others: Are refused.
 
         Raises:
             NotAPlugin, InvalidManifest: There is none, or not a valid one.
-            UsageError: The level is none.
+            UsageError: The level is none, or something else was given.
         """
+        if others:
+            why = GRANTS_MISSING if "grants" in others else ""
+            raise UsageError(f"{', '.join(others)}: allowed are config, level and directory", remedy=why)
         chosen = self._level if level is None else level
         if chosen not in LEVELS:
             raise UsageError(f"level={chosen!r}; allowed are {', '.join(map(repr, LEVELS))}")

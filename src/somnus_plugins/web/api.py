@@ -87,12 +87,13 @@ class AdminApi:
                 refusal = self._token.refusal(request.method, request.url.scheme, Inbound(request.scope).noted)
                 if refusal is not None:
                     return _told(refusal)
-            given = await _given(request)
-            if isinstance(given, HttpProblem):
-                return _told(given)
-            if request.method in ("GET", "DELETE"):
+            said = await _said(request)
+            if isinstance(said, HttpProblem):
+                return _told(said)
+            given = way.arguments(request.path_params, said)
+            if way.method == "GET":
                 given = _from_texts(given, kind)
-            answer = await self._host.operate(way.operation, **way.arguments(given))
+            answer = await self._host.operate(way.operation, **given)
             return _json(answer)
 
         serve.__name__ = way.operation
@@ -104,17 +105,18 @@ class AdminApi:
     async def _sign_in(self, request: Request) -> Response:
         if not self._by_token:
             raise NotSignedIn("this application has a login of its own", remedy="Sign in to the application.")
-        given = await _given(request)
+        given = await _said(request)
         if isinstance(given, HttpProblem):
             return _told(given)
         token = given.get("token")
         if not isinstance(token, str) or not self._token.admits(token.strip().encode("utf-8", "replace")):
             raise NotSignedIn("this is not the token of the home", remedy="`somnus-plugins serve` prints it.")
-        cookie = session_cookie(self._token.new_session(), secure=request.url.scheme == "https")
+        secure = request.url.scheme == "https"
+        cookie = session_cookie(self._token.new_session(), secure=secure, name=self._token.cookie)
         return _with(Response(status_code=NO_CONTENT), cookie)
 
     async def _sign_out(self, request: Request) -> Response:
-        return _with(Response(status_code=NO_CONTENT), expired_cookie())
+        return _with(Response(status_code=NO_CONTENT), expired_cookie(name=self._token.cookie))
 
 
 def _json(answer: Any) -> Response:
@@ -131,16 +133,15 @@ def _with(response: Response, *more: tuple[bytes, bytes]) -> Response:
     return response
 
 
-async def _given(request: Request) -> dict[str, Any] | HttpProblem:
-    """Everything a request says: the path's keys, else the body's, else the query's; a problem where it is too much."""
-    given: dict[str, Any] = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
-    if request.method not in ("GET", "DELETE"):
-        length = request.headers.get("content-length", "")
-        body = await read_body(request.receive, int(length) if length.isdigit() else 0, BODY_MAX_BYTES)
-        if isinstance(body, HttpProblem):
-            return body
-        given |= read_object(body or b"")
-    return given | request.path_params
+async def _said(request: Request) -> dict[str, Any] | HttpProblem:
+    """What the query of a `GET`, or the body of what changes something, says; a problem where it is too much."""
+    if request.method == "GET":
+        return dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+    if request.method == "DELETE":
+        return {}
+    length = request.headers.get("content-length", "")
+    body = await read_body(request.receive, int(length) if length.isdigit() else 0, BODY_MAX_BYTES)
+    return body if isinstance(body, HttpProblem) else read_object(body or b"")
 
 
 def _from_texts(given: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:

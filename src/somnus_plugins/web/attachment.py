@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +60,7 @@ def attach(host: ServedHost, app: FastAPI, *, prefix: str = "/plugins", user: An
         api_prefix,
         api=AdminApi(host, app, api_prefix, admin, token),
         assets=ASSETS,
+        pages=PAGES,
         token=token,
         login=dependency_login(app, prefix, user) if user is not None else None,
     )
@@ -69,8 +69,14 @@ def attach(host: ServedHost, app: FastAPI, *, prefix: str = "/plugins", user: An
     app.router.routes.append(
         FirstPage(app, prefix, api_prefix, ASSETS, PAGES, hosts=entrance.hosts, signs_in=admin is None)
     )
-    shorten = partial(_shorten, app, entrance) if user is None else _nothing
-    app.router.lifespan_context = _with_host(host, entrance, app.router.lifespan_context, shorten)
+
+    def begin() -> None:
+        if user is None or admin is None:
+            token.ensure()
+        if user is None:
+            _shorten(app, entrance)
+
+    app.router.lifespan_context = _with_host(host, entrance, app.router.lifespan_context, begin)
     merger = DocumentMerger(
         app.openapi,
         lambda: entrance.catalogue,
@@ -108,7 +114,3 @@ def _shorten(app: FastAPI, entrance: Entrance) -> None:
     kinds: set[Any] = {each.cls for each in app.user_middleware}
     if stack is not None and kinds <= {HostGuard} and not isinstance(stack, Shortcut):
         app.middleware_stack = Shortcut(entrance, stack)
-
-
-def _nothing() -> None:
-    return None

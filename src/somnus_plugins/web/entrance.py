@@ -17,6 +17,7 @@ from somnus_plugins.pages.assets import Assets
 from somnus_plugins.pages.headers import ASSET_HEADERS
 from somnus_plugins.pages.hosts import AllowedHosts
 from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem, send_whole
+from somnus_plugins.pages.rendering import Pages
 from somnus_plugins.pages.sessions import foreign_page
 from somnus_plugins.web.inbound import Inbound
 from somnus_plugins.web.sockets import SocketVisit
@@ -33,6 +34,8 @@ __all__ = ["Arrival", "Entrance", "Login", "Shortcut", "below"]
 ASSETS: Final = "assets"
 """Stands where a mount does; no plugin may be called so."""
 TOOLS: Final = "tools/"
+NAVIGATION: Final = (b"sec-fetch-mode", b"navigate")
+"""The header of a request whose answer a person will look at."""
 GET_OR_HEAD: Final = frozenset({"GET", "HEAD"})
 
 
@@ -94,6 +97,7 @@ class Entrance(BaseRoute):
         api_prefix: Of the API.
         api: An ASGI application.
         assets: Files of our own pages.
+        pages: Has `closed.html`.
         token: Lets in who has it, where there is no login.
         login: The application's; None takes the token.
     """
@@ -106,6 +110,7 @@ class Entrance(BaseRoute):
         *,
         api: Callable[[Scope, Receive, Send], Awaitable[None]],
         assets: Assets,
+        pages: Pages,
         token: HomeToken,
         login: Login | None,
     ) -> None:
@@ -116,6 +121,7 @@ class Entrance(BaseRoute):
         self._api_below = api_prefix + "/"
         self.api = api
         self._assets = assets
+        self._pages = pages
         self._token = token
         self._login = login
         self.hosts = AllowedHosts(host.settings.web.allowed_hosts)
@@ -174,11 +180,28 @@ class Entrance(BaseRoute):
         else:
             refusal = self._foreign(scope, arrival.inbound)
         if refusal is not None:
-            await send_problem(scope, send, refusal)
+            await self._refuse(scope, send, refusal)
         elif self._login is None:
             await arrival.serve(scope, receive, send, None)
         else:
             await self._login(scope, receive, send, arrival)
+
+    async def _refuse(self, scope: Scope, send: Send, refusal: HttpProblem) -> None:
+        """A person who followed a link reads a page; everybody else a problem."""
+        if refusal.status != HTTPStatus.UNAUTHORIZED or NAVIGATION not in scope["headers"]:
+            await send_problem(scope, send, refusal)
+            return
+        root = scope.get("root_path", "")
+        await self._pages.send(
+            send,
+            "closed.html",
+            status=refusal.status,
+            headers=refusal.headers,
+            assets=root + self.plugins_below + ASSETS,
+            files=self._assets,
+            home=root + "/",
+            path=scope["path"],
+        )
 
     def _foreign(self, scope: Scope, inbound: Inbound) -> HttpProblem | None:
         return foreign_page(scope.get("method") or "WEBSOCKET", scope["scheme"], inbound.noted, self.hosts)

@@ -38,18 +38,21 @@ class Area(enum.StrEnum):
     API = "api"
 
 
-def _as_they_are(given: Given) -> Given:
-    return given
+def _together(path: Given, given: Given) -> Given:
+    twice = sorted(path.keys() & given.keys())
+    if twice:
+        raise InvalidInput(f"`{twice[0]}` is said twice: the path says it already")
+    return {**path, **given}
 
 
-def _planned(given: Given) -> Given:
+def _planned(path: Given, given: Given) -> Given:
     source = given.get("source")
     if not isinstance(source, str):
         raise InvalidInput("`source` is missing; it names a directory on the host's machine")
     return {**given, "source": os.path.abspath(source)}
 
 
-def _agreed(given: Given) -> Given:
+def _agreed(path: Given, given: Given) -> Given:
     if not isinstance(given.get("agreed"), str):
         raise ConsentRequired(
             "`agreed` is missing", remedy="Send the `hash` of the plan that a person has read and agreed to."
@@ -57,14 +60,12 @@ def _agreed(given: Given) -> Given:
     return given
 
 
-def _merged(given: Given) -> Given:
+def _merged(path: Given, given: Given) -> Given:
     """RFC 7396: a value of null takes a setting back."""
-    values = {key: value for key, value in given.items() if key != "plugin"}
-    removed = [key for key, value in values.items() if value is None]
     return {
-        "plugin": given["plugin"],
-        "values": {key: value for key, value in values.items() if value is not None},
-        "remove": removed,
+        **path,
+        "values": {key: value for key, value in given.items() if value is not None},
+        "remove": [key for key, value in given.items() if value is None],
     }
 
 
@@ -80,8 +81,8 @@ class Way:
     area: Area = Area.API
     operation: str = ""
     """Of `host.operations`; empty where the way is no operation."""
-    arguments: Callable[[Given], Given] = _as_they_are
-    """Makes the operation's arguments of the path's, the query's and the body's."""
+    arguments: Callable[[Given, Given], Given] = _together
+    """Makes the operation's arguments of what the path says and of what the body says; for `GET`, the query."""
     media_type: str = "application/json"
     """Of the body, where there is one."""
 

@@ -40,6 +40,9 @@ DROPPED: Final = NOTED | {
 """Credentials; what concerns one hop; and what a client can say about its own address. The server has settled which
 proxies it trusts, and passes the outcome as `client` and `scheme`."""
 
+UNFRAMED: Final = ("1.1", "1.0")
+"""Versions of HTTP in which a request without a length has no body."""
+
 DROPPED_PREFIXES: Final = (
     b"x-forwarded-",
     b"x-somnus-",
@@ -84,11 +87,12 @@ class Inbound:
         self.noted = noted
         """For us."""
 
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows."""
+    def has_body(self, scope: Scope) -> bool:
+        """Whether a body follows, or may follow: HTTP/2 and 3 need not announce one."""
         length = self.noted.get(b"content-length")
-        return b"transfer-encoding" in self.noted if length is None else length != b"0"
+        if length is not None:
+            return length != b"0"
+        return b"transfer-encoding" in self.noted or scope.get("http_version", "1.1") not in UNFRAMED
 
     @property
     def length(self) -> int:

@@ -49,6 +49,9 @@ HEADERS_MAX_BYTES: Final = 32 * 1024
 STATUS: Final = range(200, 600)
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}").fullmatch
 
+_UNFIT: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]").search
+"""What no value may hold (RFC 9110, section 5.5)."""
+
 
 def outbound_headers(
     status: int, headers: Iterable[tuple[bytes, bytes]], length: int | None = None
@@ -89,8 +92,10 @@ def _filtered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
                 continue
             if _TOKEN(name) is None:
                 raise InvalidResult(f"the plugin answered with a header whose name is {name[:64]!r}")
-        if b"\n" in value or b"\r" in value or b"\0" in value:
-            raise InvalidResult(f"the plugin answered with a line break or a zero byte in {name.decode('ascii')}")
+        if _UNFIT(value) is not None:
+            raise InvalidResult(
+                f"the plugin answered with a line break or another control character in {name.decode('ascii')}"
+            )
         found.append((name, value))
     if count > HEADERS_MAX or size > HEADERS_MAX_BYTES:
         raise InvalidResult(

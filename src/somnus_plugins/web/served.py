@@ -66,5 +66,5 @@ class ServedHost(Protocol):
     ) -> Conversation:
         """Start a call with streams."""
 
-    async def operate(self, name: str, **arguments: Any) -> Any:
+    async def operate(self, name: str, /, **arguments: Any) -> Any:
         """One operation of the host; the answer as built-in types."""

@@ -108,8 +108,12 @@ class SocketVisit:
             self._moved()
             match _message(item):
                 case SocketAccept(subprotocol, headers) if self._phase is _Phase.CONNECTING:
-                    self._phase = _Phase.OPEN
                     kept = handshake_headers(headers)
+                    if subprotocol is not None and subprotocol not in (self._scope.get("subprotocols") or ()):
+                        raise InvalidResult(
+                            f"the plugin chose {subprotocol[:100]!r}, a subprotocol that nobody offered"
+                        )
+                    self._phase = _Phase.OPEN
                     await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": kept})
                 case SocketText(text) if self._phase is _Phase.OPEN:
                     await self._send({"type": "websocket.send", "text": text})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -12,7 +13,7 @@ from typing import Final
 
 from somnus_plugins.errors import NotSignedIn
 from somnus_plugins.pages.problems import HttpProblem
-from somnus_plugins.pages.sessions import cookie_value, cross_site, seal, unseal
+from somnus_plugins.pages.sessions import COOKIE, cookie_value, cross_site, seal, unseal
 from somnus_plugins.store.files import make_directory, replace_file
 
 __all__ = ["HomeToken"]
@@ -36,6 +37,9 @@ class HomeToken:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        digest = hashlib.sha256(os.fsencode(file.absolute())).hexdigest()
+        self.cookie = f"{COOKIE}_{digest[:8]}"
+        """Name of the cookie with a session: browsers keep one jar for all ports of a name, and homes share it."""
         self._seen: tuple[int, int] | None = None
         self._token = b""
         self._good_until = 0.0
@@ -47,8 +51,7 @@ class HomeToken:
         try:
             found = os.stat(self._file)
         except FileNotFoundError:
-            make_directory(self._file.parent)
-            replace_file(self._file, secrets.token_urlsafe(TOKEN_BYTES).encode("ascii") + b"\n")
+            self.ensure()
             found = os.stat(self._file)
         if (seen := (found.st_ino, found.st_mtime_ns)) != self._seen:
             self._token, self._seen = self._file.read_bytes().strip(), seen
@@ -59,6 +62,12 @@ class HomeToken:
             )
         self._good_until = now + LOOK_AGAIN_S
         return self._token
+
+    def ensure(self) -> None:
+        """Make the file, where there is none."""
+        if not self._file.exists():
+            make_directory(self._file.parent)
+            replace_file(self._file, secrets.token_urlsafe(TOKEN_BYTES).encode("ascii") + b"\n")
 
     def admits(self, bearer: bytes) -> bool:
         """Whether this is the token; takes the same time wherever the two differ."""
@@ -82,7 +91,7 @@ class HomeToken:
             if kind.lower() == b"bearer" and self.admits(bearer.strip()):
                 return None
             return self._not_signed_in("the request's Authorization is not the token of this home")
-        session = cookie_value(noted.get(b"cookie", b""))
+        session = cookie_value(noted.get(b"cookie", b""), self.cookie)
         if not session:
             return self._not_signed_in("the request carries neither the home's token nor a session")
         if not unseal(self.value(), session, time.time()):

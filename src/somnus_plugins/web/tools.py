@@ -14,6 +14,7 @@ from somnus_plugins.errors import InvalidInput, InvalidResult, SomnusError, Usag
 from somnus_plugins.host.core import Terms
 from somnus_plugins.pages.headers import API_HEADERS
 from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem, send_whole
+from somnus_plugins.pages.sessions import may_be_ambient
 from somnus_plugins.web.visits import too_large
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from somnus_plugins.web.inbound import Inbound
     from somnus_plugins.web.served import ServedHost
 
-__all__ = ["FORMATS", "ToolVisit", "read_body", "read_object"]
+__all__ = ["FORMATS", "ToolVisit", "read_body", "read_object", "written"]
 
 JSON: Final = b"application/json"
 EVENTS: Final = b"text/event-stream"
 LINES: Final = b"application/x-ndjson"
 KEEP_ALIVE_S: Final = 15.0
-"""Seconds without an event after which an empty comment is sent, so that no proxy in between gives up."""
+"""Seconds without an event after which an empty comment, or a line without progress, is sent, so that no proxy in
+between gives up."""
 WAITING_MAX: Final = 64
 """Items and progress reports that wait for a slow client; the plugin waits then."""
 Event = tuple[str, Any]
@@ -118,8 +120,8 @@ class ToolVisit:
         self, host: ServedHost, listing: Listing, inbound: Inbound, tool: str, user: str | None
     ) -> HttpProblem | None:
         noted = inbound.noted
-        if not _is_json(noted.get(b"content-type", JSON)) and b"authorization" not in noted:
-            # A form of another site can send any other type, and the browser adds its cookies.
+        if not _is_json(noted.get(b"content-type", JSON)) and may_be_ambient(noted):
+            # A form of another site can send any other type, and the browser adds the person's credentials.
             return HttpProblem.http(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
@@ -165,13 +167,14 @@ class ToolVisit:
                 started = True
                 headers = [(b"content-type", media_type), *API_HEADERS]
                 await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-            await self._send({"type": "http.response.body", "body": _written(write, event), "more_body": True})
+            await self._send({"type": "http.response.body", "body": written(write, event), "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
 
-def _written(write: Callable[[str, Any], bytes], event: Event | None) -> bytes:
+def written(write: Callable[[str, Any], bytes], event: Event | None) -> bytes:
+    """One event; None is what keeps the stream alive."""
     if event is None:
-        return b":\n\n" if write is _as_event else b"\n"
+        return b":\n\n" if write is _as_event else write("progress", None)
     name, value = event
     try:
         return write(name, value.to_record() if isinstance(value, SomnusError) else value)

@@ -13,6 +13,7 @@ from somnus_plugins.errors import InvalidResult, SomnusError
 from somnus_plugins.host.core import Conversation, Terms
 from somnus_plugins.pages.problems import HttpProblem, Receive, Scope, Send, send_problem
 from somnus_plugins.web.outbound import outbound_headers
+from somnus_plugins.web.redirects import REDIRECTS, check_redirect
 from somnus_plugins.wire.methods import HttpHead, HttpResponse
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ class Visit:
         idle_s: Seconds a streamed answer may stand still.
     """
 
-    __slots__ = ("_fault", "_idle_s", "_receive", "_scope", "_send", "_started", "_task", "_watcher")
+    __slots__ = ("_fault", "_idle_s", "_receive", "_root", "_scope", "_send", "_started", "_task", "_watcher")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, idle_s: float) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._idle_s = idle_s
+        self._root = ""
         self._fault: HttpProblem | str | None = None
         self._started = False
         self._task: asyncio.Task[Any] | None = asyncio.current_task()
@@ -113,7 +115,7 @@ class Visit:
             user: On whose behalf.
         """
         limit, body, more = listing.upload_max_bytes, b"", False
-        if inbound.has_body:
+        if inbound.has_body(self._scope):
             if inbound.length > limit:
                 await send_problem(self._scope, self._send, too_large(limit))
                 return
@@ -125,6 +127,7 @@ class Visit:
                 await send_problem(self._scope, self._send, too_large(limit))
                 return
         request = inbound.request(self._scope, rest, None if more else body)
+        self._root = request.root_path
         timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
         try:
             conversation = await host.converse(listing.id, "http", "", request, Terms(None, user), sends=more)
@@ -162,13 +165,21 @@ class Visit:
         answer = _response(await conversation.result())
         status, body = answer.status, b"" if answer.status in BODILESS else answer.body
         length = None if answer.status in BODILESS or self._scope["method"] == "HEAD" else len(body)
-        headers = outbound_headers(status, answer.headers, length)
+        headers = self._headers(status, answer.headers, length)
         self._started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
+    def _headers(
+        self, status: int, headers: list[tuple[bytes, bytes]], length: int | None = None
+    ) -> list[tuple[bytes, bytes]]:
+        found = outbound_headers(status, headers, length)
+        if status in REDIRECTS:
+            check_redirect(found, self._scope, self._root)
+        return found
+
     async def _stream(self, conversation: Conversation, head: HttpHead, items: AsyncIterator[msgspec.Raw]) -> None:
-        headers = outbound_headers(head.status, head.headers)
+        headers = self._headers(head.status, head.headers)
         timer = IdleTimer(self._idle_s, lambda: self._cut(IDLE))
         self._started = True
         try:

@@ -6,7 +6,6 @@ Guarantee: every call ends in a result or in one error of the tree, at its deadl
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -22,7 +21,7 @@ from somnus_plugins.errors import (
     SomnusError,
     from_record,
 )
-from somnus_plugins.wire.codec import DECODE_ERRORS, ENCODE_ERRORS, encode_frame
+from somnus_plugins.wire.codec import ENCODE_ERRORS, encode_frame
 from somnus_plugins.wire.connection import Connection, Side
 from somnus_plugins.wire.frames import (
     EMPTY_HEADER,
@@ -41,6 +40,7 @@ from somnus_plugins.wire.frames import (
 )
 from somnus_plugins.wire.splice import Spliced, large_bytes
 from somnus_plugins.wire.streams import ITEM_COST, Inbox, Outbox
+from somnus_plugins.wire.values import decode_value
 
 __all__ = ["SENDS", "TAKES", "Calls", "Exchange", "ProgressSink", "send_item"]
 
@@ -50,8 +50,7 @@ SWEEP_S: Final = 0.05
 """Seconds between two looks for calls past their deadline; arming a timer for each call costs more than the call."""
 NEVER: Final = float("inf")
 ERROR_DATA_MAX_BYTES: Final = 16 * 1024
-"""Largest `data` of a plugin's error that is kept, encoded. It is decoded as whatever it is, and some hundred kilobytes
-of map keys that were chosen to collide would take seconds."""
+"""Largest `data` of a plugin's error that is kept, encoded: decoded it may take a hundred times as much memory."""
 
 ProgressSink = Callable[[float, float | None, str], None]
 """Takes how much is done, of how much (None: not known), and a text for a person."""
@@ -259,6 +258,7 @@ class Calls:
         call.fail(reason or PeerClosed("the call was cancelled"))
         if self.connection.closed is None:
             self.abandoned[call_id] = monotonic()
+            self.connection.expect_late()
             self.connection.send(Cancel(call_id))
             if self._on_abandoned is not None:
                 self._on_abandoned(call_id)
@@ -313,6 +313,7 @@ class Calls:
             self.connection.strike("answer to no call")
 
     def _on_progress(self, progress: Progress) -> None:
+        self.connection.idle += 1
         call = self.open.get(progress.id)
         if call is None:
             if progress.id not in self.abandoned:
@@ -325,8 +326,7 @@ class Calls:
         fields: dict[str, Any] = dict(record)
         data = fields.pop("data", None)
         if data is not None and (self._within is SomnusError or memoryview(data).nbytes <= ERROR_DATA_MAX_BYTES):
-            with contextlib.suppress(*DECODE_ERRORS):
-                fields["data"] = msgspec.msgpack.decode(data)
+            fields["data"] = _presentable(data)
         return from_record(fields, within=self._within)
 
     def _sweep(self) -> None:
@@ -347,6 +347,16 @@ class Calls:
         for call in calls.values():
             call.fail(reason)
         self.abandoned.clear()
+
+
+def _presentable(data: msgspec.Raw) -> dict[str, Any] | None:
+    """The data of an error where it is what every way of showing an error can show, else None."""
+    try:
+        value = decode_value(data)
+        msgspec.json.encode(value)
+    except (InvalidResult, *ENCODE_ERRORS):
+        return None
+    return value if type(value) is dict and all(type(key) is str for key in value) else None
 
 
 def _retrieve(future: asyncio.Future[msgspec.Raw]) -> None:

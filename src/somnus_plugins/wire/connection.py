@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from somnus_plugins.errors import InvalidInput, InvalidResult, PeerClosed, Proto
 from somnus_plugins.wire.codec import DECODE_ERRORS, HOST_READS, PREFIX, WORKER_READS, Splitter, encode_frame
 from somnus_plugins.wire.frames import Frame
 from somnus_plugins.wire.splice import Spliced
+from somnus_plugins.wire.streams import ITEM_COST
 
 __all__ = ["Body", "Connection", "PeerLimits", "Side", "TooLarge"]
 
@@ -26,6 +28,13 @@ TooLarge = type[InvalidInput] | type[InvalidResult]
 
 TOGETHER_MAX_BYTES: Final = 32 * 1024
 """Small frames that leave together, at most: below what makes a transport say that the other side is behind."""
+
+TURN_FRAMES: Final = 500
+"""Frames of one plugin that the host takes before everybody else has had a turn."""
+IDLE_MAX: Final = 500
+"""Frames that carry no work forward, before the host pauses: then a flood of them costs it a bounded share of its
+time."""
+PAUSE_S: Final = 0.01
 
 
 class Side(enum.Enum):
@@ -84,6 +93,8 @@ class Connection(asyncio.Protocol):
         """What arrives is not taken: the connection has ended, or is held."""
         self.frame_size = 0
         """Bytes of the frame that is being received."""
+        self.idle = 0
+        """Frames since the last pause that carried no work forward: signals, and what came after the end of a call."""
         self.receivers: dict[type, Callable[[Any], None]] = {}
         """Frame type to the function that takes it; filled by the parts of the peer."""
         self.enders: list[Callable[[SomnusError], None]] = []
@@ -94,6 +105,12 @@ class Connection(asyncio.Protocol):
         self._decode = (HOST_READS if side is Side.HOST else WORKER_READS).decode
         self._splitter = Splitter(limits.inline_max_bytes)
         self._transport: asyncio.Transport | None = None
+        self._holds = 0
+        # A worker trusts its host and takes whatever comes, as it comes.
+        self._turn_frames, self._idle_max = (TURN_FRAMES, IDLE_MAX) if side is Side.HOST else (sys.maxsize, sys.maxsize)
+        self._late = 0
+        # As many items as can be on their way where every call that is allowed has a full window of empty ones.
+        self._late_max = limits.incoming_max * (limits.window_bytes // ITEM_COST) if side is Side.HOST else sys.maxsize
         self._together: list[bytes] = []
         self._together_bytes = 0
         self._on_strike = on_strike
@@ -167,14 +184,31 @@ class Connection(asyncio.Protocol):
         splitter = self._splitter
         if splitter.is_whole(data):
             self.take(data[4:])
+            if self.idle > self._idle_max:
+                self._pause()
             return
+        left = self._turn_frames
         for body in splitter.feed(data):
             self.take(body)
-            if self.halted:
-                return
-        while splitter.oversized:
+            left -= 1
+            if self.halted or not left or self.idle > self._idle_max:
+                break
+        while splitter.oversized and not self.halted:
             splitter.oversized -= 1
             self.strike("oversized frame")
+        if not left or self.idle > self._idle_max:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Let everybody else have a turn; after many idle frames, for a while."""
+        if self.closed is not None:
+            return
+        self.hold()
+        if self.idle > self._idle_max:
+            self.idle = 0
+            self.loop.call_later(PAUSE_S, self.release)
+        else:
+            self.loop.call_soon(self.release)
 
     def take(self, body: bytes | memoryview) -> None:
         """Decode one body and hand the frame to its receiver."""
@@ -187,14 +221,16 @@ class Connection(asyncio.Protocol):
         self.receivers[type(frame)](frame)
 
     def hold(self) -> None:
-        """Leave what follows unread, the rest of what has arrived included, until `release`."""
+        """Leave what follows unread, the rest of what has arrived included, until each `hold` has its `release`."""
+        self._holds += 1
         self.halted = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def release(self) -> None:
-        """Take what was left."""
-        if self.closed is None:
+        """Take what was left, unless somebody else still holds it."""
+        self._holds -= 1
+        if self.closed is None and not self._holds:
             self.halted = False
             self.data_received(b"")
             self._resume_reading()
@@ -208,6 +244,17 @@ class Connection(asyncio.Protocol):
         if self.closed is not None:
             # Without the frames of those who met it before: it would keep alive whatever they held.
             raise self.closed.with_traceback(None)
+
+    def late(self) -> None:
+        """Count a frame of a call that has ended: no fault, unless there are more than can have been on their way."""
+        self.idle += 1
+        self._late += 1
+        if self._late > self._late_max:
+            self.strike("frames of ended calls without end")
+
+    def expect_late(self) -> None:
+        """A call has ended here while the other side may still be sending: its late frames count from nothing."""
+        self._late = 0
 
     def strike(self, kind: str) -> None:
         """Count something the other side must not do; one too many ends the connection."""

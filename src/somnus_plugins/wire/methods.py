@@ -36,10 +36,9 @@ WORKER_METHODS: Final = {
     "ping": "answer at once; proves that the event loop turns",
 }
 
-HOST_METHODS: Final[dict[str, str | None]] = {
-    "ping": None,
-}
-"""Host call → permission it needs, or None where it needs none."""
+HOST_METHODS: Final[dict[str, str | None]] = {}
+"""Host call → permission it needs, or None where it needs none. Empty: the first host calls come with permissions, and
+until then whatever a worker asks the host is refused."""
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):

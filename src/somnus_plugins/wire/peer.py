@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 
 from somnus_plugins.errors import PeerClosed, SomnusError
+from somnus_plugins.wire import shared_memory
 from somnus_plugins.wire.calls import Calls, Exchange, ProgressSink
 from somnus_plugins.wire.connection import Connection, PeerLimits, Side
 from somnus_plugins.wire.frames import Credit, End, Filled, Item, Reserve, Reserved, Spilled
@@ -50,7 +51,7 @@ class Peer:
         self._calls = Calls(self.connection, on_abandoned)
         self._service = Service(self.connection, handler)
         self.connection.receivers |= {Item: self._on_item, End: self._on_end, Credit: self._on_credit}
-        if channel is not None:
+        if channel is not None and shared_memory.available():
             spill = HostSpill if side is Side.HOST else WorkerSpill
             self.connection.carrier = spill(self.connection, channel)
         else:
@@ -93,22 +94,28 @@ class Peer:
         call, incoming = self._calls.open.get(call_id), self._service.open.get(call_id)
         return call.outbox if call is not None else incoming.outbox if incoming is not None else None
 
-    def _is_late(self, call_id: int) -> bool:
-        return call_id in self._calls.abandoned or self._service.is_past(call_id)
+    def _stray(self, call_id: int, kind: str) -> None:
+        if call_id in self._calls.abandoned or self._service.is_past(call_id):
+            self.connection.late()
+        else:
+            self.connection.strike(kind)
 
     def _on_item(self, item: Item) -> None:
         inbox = self._inbox(item.id)
         if inbox is not None:
             if not inbox.put(item.payload, self.connection.frame_size + ITEM_COST):
                 self.connection.strike("item without credit")
-        elif not self._is_late(item.id):
-            self.connection.strike("item of no stream")
+        else:
+            self._stray(item.id, "item of no stream")
 
     def _on_end(self, end: End) -> None:
         incoming = self._service.open.get(end.id)
         if incoming is not None and incoming.inbox is not None:
+            self.connection.idle += 1
             incoming.inbox.end()
-        elif not self._service.is_past(end.id):
+        elif self._service.is_past(end.id):
+            self.connection.late()
+        else:
             self.connection.strike("end of no stream")
 
     def _on_credit(self, credit: Credit) -> None:
@@ -116,9 +123,10 @@ class Peer:
         if credit.count <= 0:
             self.connection.strike("credit that is not positive")
         elif outbox is not None:
+            self.connection.idle += 1
             outbox.add(credit.count)
-        elif not self._is_late(credit.id):
-            self.connection.strike("credit for no stream")
+        else:
+            self._stray(credit.id, "credit for no stream")
 
     def _on_memory(self, frame: object) -> None:
         self.connection.strike("shared memory on a connection without it")

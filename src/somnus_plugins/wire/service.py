@@ -133,6 +133,7 @@ class Service:
             return
         self.last_id = call_id
         if len(self.open) >= connection.limits.incoming_max:
+            connection.idle += 1
             connection.send(Failure(call_id, record(Overloaded("too many calls at the same time"))))
             return
         incoming = self.open[call_id] = Incoming(connection, request)
@@ -158,6 +159,7 @@ class Service:
         if connection.closed is None:
             await self._answer(incoming, frame)
         self.open.pop(call_id, None)
+        connection.expect_late()
 
     async def _answer(self, incoming: Incoming, frame: Response | Failure) -> None:
         try:
@@ -175,8 +177,11 @@ class Service:
         incoming = self.open.get(cancel.id)
         if incoming is not None:
             # Not now: a task that is cancelled before its first step never runs, and so would never answer.
+            self._connection.idle += 1
             self._connection.loop.call_soon(self._cancel, incoming)
-        elif not self.is_past(cancel.id):
+        elif self.is_past(cancel.id):
+            self._connection.late()
+        else:
             self._connection.strike("cancel of no call")
 
     def _cancel(self, incoming: Incoming) -> None:

@@ -99,6 +99,12 @@ def close(descriptor: int) -> None:
 def copy_out(descriptor: int, length: int) -> bytes:
     """A private copy of what a worker wrote; closes the descriptor."""
     try:
-        return os.pread(descriptor, length, 0)
+        pieces: list[bytes] = []
+        rest = length
+        # One reading may bring less than it was asked for; nothing means that there is no more.
+        while rest and (piece := os.pread(descriptor, rest, length - rest)):
+            pieces.append(piece)
+            rest -= len(piece)
+        return b"".join(pieces)
     finally:
         os.close(descriptor)

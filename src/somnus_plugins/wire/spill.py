@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Final
 
 from somnus_plugins.errors import Overloaded, SomnusError
 from somnus_plugins.wire import shared_memory
@@ -11,6 +12,9 @@ from somnus_plugins.wire.connection import Body, Connection, TooLarge
 from somnus_plugins.wire.frames import Filled, Reserve, Reserved, Spilled
 
 __all__ = ["HostSpill", "WorkerSpill"]
+
+RESERVE_IDLE: Final = 10
+"""As many idle frames a reservation counts: making memory costs more than reading a frame."""
 
 
 class HostSpill:
@@ -58,6 +62,7 @@ class HostSpill:
 
     def _on_reserve(self, reserve: Reserve) -> None:
         # One piece at a time: what a plugin makes the host hold is bounded by one result.
+        self._connection.idle += RESERVE_IDLE
         granted = not self._granted and 0 < reserve.length <= self._connection.limits.receive_max_bytes
         if granted:
             try:
@@ -125,10 +130,9 @@ class WorkerSpill:
 
     async def carry(self, body: Body, too_large: TooLarge) -> None:
         """Ask for memory, fill it, and tell the host; cancelled, the memory goes back unused."""
+        whole = body if isinstance(body, bytes) else b"".join(body.pieces)
         await self._turn.acquire()
-        filling = self._connection.loop.create_task(
-            self._fill(body if isinstance(body, bytes) else b"".join(body.pieces))
-        )
+        filling = self._connection.loop.create_task(self._fill(whole))
         try:
             filled = await asyncio.shield(filling)
         except asyncio.CancelledError:
@@ -156,7 +160,7 @@ class WorkerSpill:
             if (descriptor := await granted) is None:
                 return None
             await asyncio.to_thread(shared_memory.fill, descriptor, body)
-        except OSError:
+        except Exception:  # noqa: BLE001  # whatever it was, such as no thread to be had: the turn has to go on
             return Filled(ticket, written=False)
         finally:
             del self._waiting[ticket]

@@ -27,8 +27,8 @@ def large_bytes(payload: Any, most: int) -> str | None:
     """The name of an argument that is more than `most` bytes; None where there is none."""
     if type(payload) is dict:
         for name, value in payload.items():
-            if type(value) is bytes and len(value) > most:
-                return str(name)
+            if type(value) is bytes and len(value) > most and type(name) is str:
+                return name
     return None
 
 

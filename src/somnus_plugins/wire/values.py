@@ -24,6 +24,10 @@ T = TypeVar("T")
 _decode_small: Final = msgspec.msgpack.Decoder().decode
 
 
+def _decode_large(payload: msgspec.Raw) -> Any:
+    return msgpack.unpackb(memoryview(payload), timestamp=3)
+
+
 def decode_value(payload: msgspec.Raw) -> Any:
     """A payload as built-in types; maps of a large one must have text or bytes as keys.
 
@@ -33,18 +37,20 @@ def decode_value(payload: msgspec.Raw) -> Any:
     try:
         if memoryview(payload).nbytes <= SMALL_BYTES:
             return _decode_small(payload)
-        return msgpack.unpackb(memoryview(payload), timestamp=3)
+        return _decode_large(payload)
     except DECODE_ERRORS as error:
         raise InvalidResult(f"the answer cannot be read: {error}") from error
 
 
 def decode_as(payload: msgspec.Raw, kind: type[T]) -> T:
-    """A payload as a type.
+    """A payload as a type; a large one is read as `decode_value` reads it, because a type may leave a part open.
 
     Raises:
         InvalidResult: It does not fit.
     """
     try:
-        return msgspec.msgpack.decode(payload, type=kind)
+        if memoryview(payload).nbytes <= SMALL_BYTES:
+            return msgspec.msgpack.decode(payload, type=kind)
+        return msgspec.convert(_decode_large(payload), type=kind)
     except DECODE_ERRORS as error:
         raise InvalidResult(f"the answer is no {getattr(kind, '__name__', kind)}: {error}") from error

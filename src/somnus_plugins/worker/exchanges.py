@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -42,14 +41,12 @@ def asgi_scope(request: HttpRequest, kind: str) -> dict[str, Any]:
         request: As it came from the host.
         kind: `http` or `websocket`.
     """
-    path = request.root_path + request.path
     scope: dict[str, Any] = {
         "type": kind,
         "asgi": ASGI,
         "http_version": request.http_version,
         "scheme": request.scheme,
-        "path": path,
-        "raw_path": quote(path).encode("ascii"),
+        "path": request.root_path + request.path,
         "query_string": request.query,
         "root_path": request.root_path,
         "headers": request.headers,

@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 
 from somnus_plugins.sdk.plugin import Plugin
-from somnus_plugins.worker.inventory import DeclaredRoute, Inventory
+from somnus_plugins.worker.inventory import DeclaredReceiver, DeclaredRoute, Inventory
 
 __all__ = ["fingerprint"]
 
@@ -41,7 +41,7 @@ FIELD_FACTS: Final = (
     "metadata",
 )
 """What of pydantic's FieldInfo, and of FastAPI's `Query` and the like, an author writes."""
-UNWRITTEN: Final = ("=None", "=-", "=[]", "=False")
+UNWRITTEN: Final = ("=None", "=-", "=[]", "={}", "=False")
 """Ends of facts that were left at their defaults: another version may have more of those."""
 GIVEN: Final = frozenset(
     {"annotated_types", "fastapi", "msgspec", "pydantic", "pydantic_core", "somnus_plugins", "starlette"}
@@ -118,8 +118,8 @@ def _lines(inventory: Inventory) -> Iterator[str]:
         yield _route_text(route, records)
     if inventory.router is not None:
         yield from _router_lines(inventory.router, "", records)
-    for receiver in (*inventory.subscriptions, *inventory.schedules):
-        yield f"receiver {receiver.attribute} {_value_text(receiver.declaration, records)}"
+    yield from (_receiver_text(each, records) for each in inventory.subscriptions)
+    yield from (_receiver_text(each, records) for each in inventory.schedules)
     for each in inventory.kind.__mro__:
         settings = inspect.get_annotations(each).get("config")
         if settings is not None and each is not Plugin:
@@ -154,6 +154,10 @@ def _router_route_lines(routes: Iterable[Any], prefix: str, records: Records) ->
         yield f"route of router {methods} {prefix}{getattr(route, 'path', '')} {getattr(route, 'name', '')} {text}"
         yield f"{_facts_text(route, ROUTE_FACTS, records)} {_document_text(getattr(route, 'description', None))!r}"
         yield from _router_route_lines(getattr(route, "callbacks", None) or (), f"{prefix} calls back ", records)
+
+
+def _receiver_text(receiver: DeclaredReceiver, records: Records) -> str:
+    return f"receiver {receiver.attribute} {_value_text(receiver.declaration, records)}"
 
 
 def _facts_text(thing: Any, names: Iterable[str], records: Records) -> str:

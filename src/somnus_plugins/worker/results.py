@@ -24,6 +24,8 @@ WRITTEN_AS: Final[tuple[tuple[Any, Any], ...]] = (
 )
 TIMESTAMPS: Final = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
 """How msgpack begins a timestamp. msgspec writes an aware datetime so, where a schema promises text."""
+LEVELS_MAX: Final = 1_000
+"""Deepest level at which the culprit is looked for: each costs as much as all below it."""
 FAILURES: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
@@ -68,7 +70,7 @@ def encode_result(value: Any, place: str) -> msgspec.Raw:
 def _culprit(value: Any) -> tuple[str, str]:
     """Path and description of the innermost thing that cannot be sent."""
     path, above = "$", {id(value)}
-    while True:
+    while len(above) <= LEVELS_MAX:
         found = next(((step, child) for step, child in _children(value) if not _sendable(child)), None)
         if found is None:
             return path, _description(value)
@@ -78,6 +80,7 @@ def _culprit(value: Any) -> tuple[str, str]:
             return path, f"a {type(child).__name__} that holds itself"
         above.add(id(child))
         value = child
+    return path, f"a {type(value).__name__} below {LEVELS_MAX:,} levels"
 
 
 def _sendable(value: Any) -> bool:

@@ -162,8 +162,13 @@ class _Nursery:
             return
         if child == 0:
             _become_child(zygote, descriptors)
+        try:
+            handle = os.pidfd_open(child)
+        except OSError as error:
+            os.kill(child, signal.SIGKILL)
+            self._host.send(control.encode(control.ForkFailed(ticket, f"pidfd_open: {error}")))
+            return
         self._children.add(child)
-        handle = os.pidfd_open(child)
         socket.send_fds(self._host, [control.encode(control.Forked(ticket, child))], [handle])
         os.close(handle)
 
@@ -221,7 +226,8 @@ def _become_child(zygote: int, descriptors: list[int]) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for target, source in enumerate((nothing, output, error, stream, channel)):
             # Above 4 by now: the zygote holds its own five or more, and `dup` takes the lowest free number.
-            os.dup2(source, target)
+            # Only the first three go on to a program that the plugin starts: the wire is this process's alone.
+            os.dup2(source, target, inheritable=target <= 2)
         process.close_all_but(5)
         random.seed()
         gc.enable()

@@ -19,6 +19,7 @@ def test_all_arguments_come_as_one_document(greeter: Command) -> None:
 
     assert greeter.json("call", "greeter", "greet", "--input", document)["text"] == "Hello Bo"
     assert greeter.json("call", "greeter", "greet", "--input", "-", input=document)["times"] == 2
+    assert greeter.json("call", "greeter", "greet", "-", input=document)["times"] == 2
 
 
 def test_without_json_and_terminal_the_result_is_json_too(greeter: Command) -> None:

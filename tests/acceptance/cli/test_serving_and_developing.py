@@ -115,3 +115,35 @@ def test_a_plugin_that_is_broken_from_the_start_may_be_repaired(somnus: Command)
     assert broken["error"]["data"]["line"] == 1
     assert mended["ok"] is True
     assert "added tool greet" in mended["changes"]
+
+
+def test_another_name_takes_the_place_of_the_one_before(somnus: Command) -> None:
+    directory = write_plugin_directory(somnus.directory / "greeter")
+    manifest = directory / "pyproject.toml"
+
+    with somnus.running("dev", "greeter", "--port", "0", "--json") as dev:
+        first = dev.event("reload")
+        dev.line_with("address")
+        manifest.write_text(manifest.read_text().replace('name = "greeter"', 'name = "welcomer"'), encoding="utf-8")
+        renamed = dev.event("reload")
+        listed = [each["id"] for each in somnus.json("list")]
+        somnus.json("call", "welcomer", "greet", "name=Ann")
+        printed = dev.event("log")
+
+    assert (first["plugin"]["id"], renamed["plugin"]["id"]) == ("local/greeter", "local/welcomer")
+    assert listed == ["local/welcomer"]
+    assert printed["line"]["plugin"] == "local/welcomer"
+
+
+def test_a_manifest_that_is_gone_is_told(somnus: Command) -> None:
+    directory = write_plugin_directory(somnus.directory / "greeter")
+
+    with somnus.running("dev", "greeter", "--port", "0", "--json") as dev:
+        dev.event("reload")
+        dev.line_with("address")
+        (directory / "pyproject.toml").unlink()
+        gone = dev.event("reload")
+        kept = somnus.json("call", "greeter", "greet", "name=Ann")
+
+    assert (gone["ok"], gone["error"]["code"]) == (False, "not_a_plugin")
+    assert kept["text"] == "Hello Ann"

@@ -7,6 +7,7 @@ import contextlib
 import mmap
 import os
 import struct
+import time
 import tracemalloc
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from somnus_plugins.errors import CallTimeout, PluginError, ProtocolViolation, SomnusError, ToolError, error_classes
 from somnus_plugins.wire import shared_memory
+from somnus_plugins.wire.connection import IDLE_MAX, PAUSE_S
 from somnus_plugins.wire.frames import (
     Cancel,
     Credit,
@@ -31,6 +33,7 @@ from somnus_plugins.wire.frames import (
     raw,
 )
 from somnus_plugins.wire.peer import Exchange, Incoming
+from somnus_plugins.wire.streams import ITEM_COST
 from tests.support.wire import (
     KIB,
     LIMITS,
@@ -454,8 +457,21 @@ def colliding_keys(count: int) -> bytes:
         b"\xa2\xff\xfe",
         b"\x05",
         b"\x81\x81\x01\x01\x01",
+        b"\x81\x92\x01\x02\x03",
+        b"\x81\xa1a\x81\x92\x01\x02\x03",
+        b"\x81\x05\x01",
     ],
-    ids=["keys of one hash", "60,000 lists", "deep", "invalid UTF-8", "a number", "a map as key"],
+    ids=[
+        "keys of one hash",
+        "60,000 lists",
+        "deep",
+        "invalid UTF-8",
+        "a number",
+        "a map as key",
+        "an array as key",
+        "an array as key further in",
+        "a number as key",
+    ],
 )
 async def test_hostile_data_of_an_error_is_dropped(data: bytes) -> None:
     async with besieged() as siege:
@@ -494,6 +510,40 @@ async def test_a_flood_of_progress_with_long_texts_is_cut_to_size() -> None:
         assert decoded(await call) == "done"
         assert len(heard) == 50
         assert max(len(text) for _, _, text in heard) == 1_000
+        assert siege.strikes == []
+
+
+# --- floods -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [Cancel(2), End(2), Credit(2, 1), Item(2, raw(None))], ids=lambda it: type(it).__name__
+)
+async def test_frames_of_ended_calls_without_end_cut_the_connection(kind: Any) -> None:
+    on_their_way = LIMITS.incoming_max * LIMITS.window_bytes // ITEM_COST
+    async with besieged() as siege:
+        await siege.stranger.send(request(2, streams=3))
+        assert isinstance(await siege.stranger.receive(), Response)
+        await siege.stranger.send(*[kind] * on_their_way)
+        assert await siege.answers()
+        assert siege.strikes == []
+        await siege.stranger.send(*[kind] * 3 * on_their_way)
+
+        assert isinstance(await siege.end(), ProtocolViolation)
+        assert set(siege.strikes) == {"frames of ended calls without end"}
+
+
+async def test_a_flood_of_progress_leaves_the_host_most_of_its_time() -> None:
+    async with besieged() as siege:
+        call, call_id = await called(siege, progress=lambda *_: None)
+        flood = asyncio.ensure_future(siege.stranger.send(*[Progress(call_id, 1.0, None, "")] * 5_000))
+        used, began = time.process_time(), time.monotonic()
+        await flood
+        await siege.stranger.send(Response(call_id, raw("done")))
+
+        assert decoded(await call) == "done"
+        assert time.monotonic() - began > 5_000 / IDLE_MAX * PAUSE_S * 0.8
+        assert time.process_time() - used < 0.6 * (time.monotonic() - began)
         assert siege.strikes == []
 
 

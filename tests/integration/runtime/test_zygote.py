@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,26 @@ async def nursery() -> AsyncIterator[Nursery]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Let this process open so many more files and no more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1 + count, hard))
+    held: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        for each in held[len(held) - count :]:
+            os.close(each)
+        del held[len(held) - count :]
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for each in held:
+            os.close(each)
 
 
 async def attached(nursery: Nursery) -> WorkerProcess:
@@ -235,6 +257,74 @@ async def test_a_zygote_that_stands_still_is_ended_and_replaced() -> None:
         await (await nursery.take(ASSIGNMENT)).kill("enough")
     finally:
         await nursery.close()
+
+
+@pytest.mark.parametrize("free", range(9))
+async def test_a_fork_for_which_there_is_no_descriptor_fails_alone_and_leaves_nothing(free: int) -> None:
+    nursery = Nursery(short_settings(runtime__pool_size=0))
+    await nursery.open()
+    try:
+        zygote = nursery.zygote
+        assert zygote is not None
+        held = await attached(nursery)
+        before = Census.now(zygote.pid)
+        with descriptors_left(free), pytest.raises(ZygoteFailed, match="descriptor"):
+            await nursery.take(ASSIGNMENT)
+
+        await eventually(lambda: Census.now(zygote.pid) == before)
+        await ping(held)
+        await ping(await attached(nursery))
+        assert nursery.zygote is zygote
+    finally:
+        await nursery.close()
+
+
+async def test_a_zygote_that_has_no_descriptor_free_fails_that_fork_alone() -> None:
+    nursery = Nursery(short_settings(runtime__pool_size=0))
+    await nursery.open()
+    try:
+        zygote = nursery.zygote
+        assert zygote is not None
+        held = await attached(nursery)
+        open_there = {int(name) for name in os.listdir(f"/proc/{zygote.pid}/fd")}
+        fifth_free = [number for number in range(64) if number not in open_there][4]
+        soft, hard = resource.prlimit(zygote.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(zygote.pid, resource.RLIMIT_NOFILE, (fifth_free, hard))
+        with pytest.raises(ZygoteFailed, match="pidfd_open"):
+            await nursery.take(ASSIGNMENT)
+        resource.prlimit(zygote.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+        await ping(held)
+        await ping(await attached(nursery))
+        await eventually(lambda: len(children_of(zygote.pid)) == 2)
+    finally:
+        await nursery.close()
+
+
+async def test_a_zygote_that_cannot_be_executed_is_one_kind_of_error() -> None:
+    before = Census.now()
+    for free in range(4):
+        nursery = Nursery(short_settings())
+        with descriptors_left(free), pytest.raises(ZygoteFailed, match="cannot be executed"):
+            await nursery.open()
+        assert nursery.zygote is None
+        await nursery.close()
+    await eventually(lambda: Census.now() == before)
+
+
+async def test_a_zygote_that_is_killed_can_fork_no_more_at_once(nursery: Nursery) -> None:
+    zygote = nursery.zygote
+    assert zygote is not None
+    process = await attached(nursery)
+    taking = asyncio.create_task(WorkerProcess.fork(zygote, short_settings()))
+    await asyncio.sleep(0)
+
+    zygote.kill()
+
+    assert not zygote.alive
+    with pytest.raises(ZygoteFailed, match="killed"):
+        await taking
+    assert (await process.ended).reason == "its zygote ended"
 
 
 async def test_a_fork_that_is_given_up_leaves_nothing(nursery: Nursery) -> None:

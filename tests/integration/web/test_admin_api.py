@@ -54,6 +54,7 @@ async def test_the_host_and_its_plugins_are_shown(client: httpx.AsyncClient, sha
         ("POST", "/plans/apply", {"plan": {}}, 403, "consent_required"),
         ("POST", "/plans/apply", {"plan": {}, "agreed": "x"}, 400, "usage"),
         ("POST", "/events", {"topic": "x", "extra": 1}, 400, "usage"),
+        ("POST", "/events", {"topic": "x", "name": "publish"}, 400, "usage"),
         ("POST", "/plans", [1], 422, "invalid_input"),
     ],
 )

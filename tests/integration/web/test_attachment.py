@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Cookie, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from starlette.requests import HTTPConnection
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from somnus_plugins import PluginHost
 from somnus_plugins.errors import UsageError
@@ -256,6 +259,79 @@ async def test_a_plugins_page_cannot_act_with_the_applications_cookies(house: Ho
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer"])
+async def test_only_a_bearer_is_never_sent_by_a_browser_on_its_own(house: House, scheme: str) -> None:
+    await house.add("one", ONE, prelude=PRELUDE)
+    app = FastAPI()
+    house.host.attach(app, user=lambda: "ann", admin=lambda: None)
+    given = {"Authorization": f"{scheme} x"}
+    async with site(app, house.host) as served, served.client(headers=given) as client:
+        foreign = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+        api = await client.post("/api/v1/events", json={"topic": "a.b"}, headers=foreign)
+        form = await client.post(
+            "/plugins/one/tools/shout", content="{}", headers={"Content-Type": "text/plain", "Sec-Fetch-Site": "none"}
+        )
+        script = await client.post("/plugins/one/tools/shout", content="{}", headers={"Content-Type": "text/plain"})
+
+    bearer = scheme == "Bearer"
+    assert (api.status_code, form.status_code) == ((200, 200) if bearer else (403, 415))
+    assert script.json() == "HEY ann"
+
+
+@pytest.mark.anyio
+async def test_a_login_may_read_the_body_and_the_plugin_reads_it_again(house: House) -> None:
+    async def of_body(request: Request) -> str:
+        return str(len(await request.body()))
+
+    async def of_form(request: Request) -> str:
+        async with request.form() as form:
+            return str(form["who"])
+
+    await add_workshop(house)
+    app = FastAPI()
+    house.host.attach(app, user=Depends(of_body))
+    async with site(app, house.host) as served, served.client(headers={}) as client:
+        item = await client.post("/plugins/workshop/items", json={"name": "n"})
+        who = await client.post("/plugins/workshop/tools/whoami", json={})
+        large = await client.put("/plugins/workshop/size", content=b"x" * 300_000)
+        too_large = await client.put("/plugins/workshop/size", content=b"x" * (1024 * 1024 + 1))
+        app.dependency_overrides[of_body] = of_form
+        upload = await client.post("/plugins/workshop/upload", data={"who": "ann"}, files={"file": ("a", b"abc")})
+        plain = await client.post("/plugins/workshop/size", data={"who": "ann"})
+
+    assert (item.json()["name"], who.json(), large.json()) == ("n", "2", 300_000)
+    assert too_large.status_code == 413
+    assert upload.json() == ["a", 3]
+    assert plain.status_code == 405
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [Request, WebSocket, HTTPConnection])
+async def test_a_login_decides_over_sockets_whatever_it_takes(house: House, kind: Any) -> None:
+    def login(connection: Any) -> str:
+        if "who" not in connection.query_params:
+            raise HTTPException(401, "who are you?")
+        return str(connection.query_params["who"])
+
+    login.__annotations__["connection"] = kind
+    await add_workshop(house)
+    app = FastAPI()
+    house.host.attach(app, user=Depends(login))
+    async with site(app, house.host) as served:
+        url = f"ws://{served.address}/plugins/workshop/ws"
+        async with connect(f"{url}?who=ann", proxy=None) as socket:
+            await socket.recv()
+            await socket.send("hello")
+            heard = await socket.recv()
+        with pytest.raises(InvalidStatus) as caught:
+            async with connect(url, proxy=None):
+                pass
+
+    assert heard == "heard hello"
+    assert caught.value.response.status_code in (401, 403)
+
+
+@pytest.mark.anyio
 async def test_public_routes_need_no_login_and_tools_still_do(house: House) -> None:
     public = "[tool.somnus.permissions]\npublic_routes = true\n"
     await house.add("one", ONE, prelude=PRELUDE, somnus=public)
@@ -309,6 +385,7 @@ async def test_what_serve_serves_asks_no_other_host_for_anything(house: House) -
         page = await client.get("/")
 
     assert docs.status_code == 200
+    assert docs.headers["content-security-policy"].split("'nonce-")[1].split("'")[0] in docs.text
     assert "/plugins/workshop/tools/add" in docs.text
     assert [word for word in ("https://", "cdn") if word in docs.text + page.text] == []
     assert "default-src &#39;none&#39;" not in docs.text

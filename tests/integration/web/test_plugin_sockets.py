@@ -91,8 +91,13 @@ async def test_a_plugin_that_crashes_closes_with_1011(shared: Site) -> None:
 
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
-    [("/refuses", None, 403), ("/ws", {}, 401), ("/ws", {"Authorization": "Bearer wrong"}, 401)],
-    ids=["the plugin refuses", "nobody is signed in", "the token is wrong"],
+    [
+        ("/stubborn", None, 502),
+        ("/refuses", None, 403),
+        ("/ws", {}, 401),
+        ("/ws", {"Authorization": "Bearer wrong"}, 401),
+    ],
+    ids=["a subprotocol of its own", "the plugin refuses", "nobody is signed in", "the token is wrong"],
 )
 async def test_a_refused_handshake_says_why(
     shared: Site, path: str, headers: dict[str, str] | None, status: int

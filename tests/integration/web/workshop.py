@@ -150,6 +150,10 @@ class Main(Plugin):
         await socket.accept(subprotocol=socket.scope["subprotocols"][-1])
         await socket.close()
 
+    @websocket("/stubborn")
+    async def stubborn(self, socket: WebSocket) -> None:
+        await socket.accept(subprotocol="mine")
+
     @websocket("/refuses")
     async def refuses(self, socket: WebSocket) -> None:
         await socket.close()

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from somnus_plugins.errors import CallTimeout, Overloaded
-from somnus_plugins.host.admission import Gate, header
+from somnus_plugins.host.admission import Gate, header, seconds
 from tests.support.plugins import VERIFY
 
 pytestmark = pytest.mark.anyio
@@ -120,3 +120,21 @@ def test_every_call_of_the_application_begins_a_trace_of_its_own() -> None:
     assert (one.timeout_s, one.user, one.session, one.caller, one.depth, one.chain) == (1.5, "ada", "s", "", 0, ())
     assert one.trace != two.trace
     assert len(bytes.fromhex(one.trace)) == 16
+
+
+@pytest.mark.parametrize(
+    ("span_s", "text"), [(30, "30 s"), (0.29999, "0.3 s"), (1234.5, "1230 s"), (0, "0 s"), (2.5, "2.5 s")]
+)
+def test_seconds_are_rounded_for_people(span_s: float, text: str) -> None:
+    assert seconds(span_s) == text
+    assert seconds(-span_s).endswith(text)
+
+
+async def test_a_timeout_says_how_long_it_was_and_what_helps() -> None:
+    gate = Gate(1, 5)
+    await gate.enter(None)
+
+    with pytest.raises(CallTimeout, match=r"no free place within 0\.01 s: 1 calls run") as caught:
+        await gate.enter(0.01)
+
+    assert "concurrency" in caught.value.remedy

@@ -46,3 +46,10 @@ def test_a_record_of_it_makes_the_same_again() -> None:
     again = Catalogue(7, msgspec.convert(record["listings"], list[Listing]))
     assert again.listings == catalogue.listings
     assert again.find("n").name == "notes"
+
+
+def test_a_listing_says_how_long_a_call_may_take_or_that_it_is_not_known() -> None:
+    known = msgspec.structs.replace(listing("acme/notes", "n"), call_timeout_s=2.5)
+
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(known), type=Listing).call_timeout_s == 2.5
+    assert listing("acme/notes", "n").call_timeout_s == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from somnus_plugins.errors import InvalidManifest, NotAPlugin
@@ -127,3 +128,60 @@ def test_broken_plugins_of_one_version_do_not_hide_each_other(tmp_path: Path) ->
 
     assert len({each.plugin for each in found}) == 2
     assert all(each.error is not None for each in found)
+
+
+def test_a_name_that_is_no_text_breaks_no_listing(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "good")
+    write_plugin(tmp_path, "odd").rename(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff"))
+    os.mkdir(os.fsencode(tmp_path) + b"/none\xfe")
+
+    good, odd = scan_paths([tmp_path])
+
+    assert (good.plugin, good.error) == ("local/good", None)
+    assert odd.plugin == f"?{tmp_path}/odd\\xff"
+    assert odd.manifest is None
+    assert msgspec.json.decode(msgspec.json.encode([odd.plugin, str(odd.error)]))[0] == odd.plugin
+    with pytest.raises(NotAPlugin) as none:
+        read_directory(Path(os.fsdecode(os.fsencode(tmp_path) + b"/none\xfe")))
+    assert msgspec.json.encode(str(none.value))
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "contributions.json"])
+@pytest.mark.parametrize("kind", ["folder", "link", "oversized"])
+def test_what_is_wrong_below_such_a_name_can_be_told(tmp_path: Path, name: str, kind: str) -> None:
+    directory = write_plugin(tmp_path, "odd").rename(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff"))
+    (directory / name).unlink(missing_ok=True)
+    match kind:
+        case "folder":
+            (directory / name).mkdir()
+        case "link":
+            (directory / name).symlink_to("elsewhere")
+        case "oversized":
+            with (directory / name).open("wb") as large:
+                large.truncate(64 * MANIFEST_MAX_BYTES)
+
+    (found,) = scan_paths([tmp_path])
+
+    assert found.error is not None
+    assert b"odd" in msgspec.msgpack.encode(found.error.to_record())
+
+
+def test_a_ring_folder_that_is_no_text_is_said_with_its_place(tmp_path: Path) -> None:
+    ring_plugin(tmp_path, "acme", "notes", "1.0")
+    (tmp_path / "acme").rename(os.fsdecode(os.fsencode(tmp_path) + b"/acme\xff"))
+
+    (found,) = scan_ring(tmp_path, "installed")
+
+    assert found.manifest is None
+    assert msgspec.json.encode([found.plugin, str(found.error)])
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "a", "good")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    found = list(scan_paths([loop, tmp_path / ("x" * 300), Path("nul\0"), tmp_path / "a"]))
+
+    assert [each.plugin for each in found] == ["local/good"]
+    assert found[0].error is None

@@ -41,3 +41,12 @@ def test_the_named_home_wins_over_the_nearest_and_that_over_a_new_one(
     assert find_home() == tmp_path / ".somnus"
     monkeypatch.setenv("SOMNUS_HOME", "/elsewhere")
     assert find_home(deep) == Path("/elsewhere")
+
+
+def test_a_home_that_others_may_enter_says_so(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    alone = home.exposure
+    home.root.chmod(0o755)
+
+    assert alone == ""
+    assert home.exposure == f"the home {home.root} is open to others (mode 755): `chmod 700` it"

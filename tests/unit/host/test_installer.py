@@ -127,3 +127,13 @@ async def test_what_cannot_be_read_or_loaded_is_no_plan(workshop: Workshop) -> N
     with pytest.raises(PluginRaised, match="ZeroDivisionError"):
         await workshop.installer.plan(raising)
     assert workshop.registry.entries() == []
+
+
+async def test_another_mount_is_told_and_part_of_what_is_agreed_to(workshop: Workshop) -> None:
+    directory = write_plugin(workshop.root, "notes", CODE)
+    await workshop.installer.apply(await workshop.installer.plan(directory))
+    same, moved = await workshop.installer.plan(directory), await workshop.installer.plan(directory, "n2")
+
+    assert (same.adds, moved.adds) == ((), ("changed mount notes → n2",))
+    assert moved.hash != same.hash
+    assert (await workshop.installer.apply(moved)).mount == "n2"

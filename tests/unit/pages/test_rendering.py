@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 
 from somnus_plugins.pages.assets import Assets
 from somnus_plugins.pages.headers import API_HEADERS, ASSET_HEADERS, page_headers
-from somnus_plugins.pages.rendering import STATIC, Pages
+from somnus_plugins.pages.rendering import STATIC, Pages, ReadyPage
 
 
 def test_values_are_escaped_and_missing_ones_are_errors(tmp_path: Path) -> None:
@@ -23,7 +23,8 @@ def test_values_are_escaped_and_missing_ones_are_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_page_runs_only_what_carries_its_own_nonce(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ready", [False, True])
+async def test_a_page_runs_only_what_carries_its_own_nonce(tmp_path: Path, ready: bool) -> None:
     (tmp_path / "a.html").write_text('<script nonce="{{ nonce }}"></script>', encoding="utf-8")
     policies, bodies = [], []
 
@@ -33,8 +34,9 @@ async def test_a_page_runs_only_what_carries_its_own_nonce(tmp_path: Path) -> No
         else:
             bodies.append(message["body"].decode())
 
+    page = ReadyPage(Pages(tmp_path), "a.html")
     for _ in range(2):
-        await Pages(tmp_path).send(send, "a.html")
+        await (page.send(send) if ready else Pages(tmp_path).send(send, "a.html"))
 
     assert policies[0] != policies[1]
     for policy, body in zip(policies, bodies, strict=True):

@@ -11,6 +11,7 @@ from somnus_plugins.pages.sessions import (
     cross_site,
     expired_cookie,
     foreign_page,
+    may_be_ambient,
     seal,
     session_cookie,
     unseal,
@@ -111,14 +112,39 @@ def test_a_session_acts_only_for_our_own_page(method: str, noted: dict[bytes, by
         ("WEBSOCKET", {b"origin": b"http://evil.example"}, False),
         ("GET", {b"origin": b"null"}, True),
         ("POST", {b"origin": b"null", b"authorization": b"Bearer x"}, True),
+        ("POST", {b"origin": b"null", b"authorization": b"bearer x"}, True),
+        ("POST", {b"origin": b"null", b"authorization": b"Basic x"}, False),
+        ("DELETE", {b"origin": b"http://evil.example", b"authorization": b"Digest x"}, False),
         ("POST", {b"origin": b"null", b"sec-fetch-site": b"same-origin"}, True),
+        ("POST", {b"sec-fetch-site": b"cross-site"}, False),
+        ("POST", {b"sec-fetch-site": b"same-site"}, False),
+        ("POST", {b"sec-fetch-site": b"none"}, True),
+        ("POST", {b"sec-fetch-site": b"cross-site", b"origin": b"https://app.example.org"}, True),
+        ("GET", {b"sec-fetch-site": b"cross-site"}, True),
     ],
 )
-def test_an_applications_cookies_act_only_for_pages_of_its_hosts(
+def test_an_applications_login_acts_only_for_pages_of_its_hosts(
     method: str, noted: dict[bytes, bytes], passes: bool
 ) -> None:
     hosts = AllowedHosts(["localhost", "app.example.org"])
     problem = foreign_page(method, "http", {**HOST, b"cookie": b"s=1", **noted}, hosts)
+    without_cookie = foreign_page(method, "http", {**HOST, **noted}, hosts)
 
     assert (problem is None) is passes
-    assert foreign_page(method, "http", {**HOST, b"origin": b"null"}, hosts) is None
+    assert without_cookie == problem
+
+
+@pytest.mark.parametrize(
+    ("noted", "ambient"),
+    [
+        ({}, False),
+        ({b"authorization": b"Basic x"}, False),
+        ({b"authorization": b"Basic x", b"origin": b"null"}, True),
+        ({b"sec-fetch-site": b"cross-site"}, True),
+        ({b"cookie": b"a=b"}, True),
+        ({b"cookie": b"a=b", b"authorization": b"Bearer x"}, False),
+    ],
+)
+def test_only_a_bearer_is_never_added_by_a_browser(noted: dict[bytes, bytes], ambient: bool) -> None:
+    assert may_be_ambient(noted) is ambient
+    assert may_be_ambient({**noted, b"authorization": b"Bearer x"}) is False

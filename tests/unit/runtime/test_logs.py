@@ -260,3 +260,20 @@ async def test_after_a_flood_its_size_is_told_though_nothing_follows() -> None:
     assert (book.dropped, book.unreported) == (97, 0)
     os.close(writing)
     pipe.close()
+
+
+def test_only_the_owner_may_read_what_is_kept_and_no_link_is_followed(tmp_path: Path) -> None:
+    book, target = book_of(tmp_path / "logs" / "local" / "noisy.jsonl"), tmp_path / "elsewhere"
+    before = os.umask(0)
+    try:
+        book.note("hello")
+    finally:
+        os.umask(before)
+    (tmp_path / "link.jsonl").symlink_to(target)
+    linked = book_of(tmp_path / "link.jsonl")
+    linked.note("astray")
+
+    places = [tmp_path / "logs", tmp_path / "logs" / "local", tmp_path / "logs" / "local" / "noisy.jsonl"]
+    assert [each.stat().st_mode & 0o777 for each in places] == [0o700, 0o700, 0o600]
+    assert not target.exists()
+    assert (linked.dropped, texts(linked)) == (1, ["astray"])

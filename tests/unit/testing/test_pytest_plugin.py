@@ -258,3 +258,20 @@ def test_the_pytest_plugin_costs_a_session_without_plugins_nothing() -> None:
 
     assert found == ["somnus_plugins"]
     assert Path(pytest_plugin.__file__).is_file()
+
+
+def test_grants_are_refused_so_that_nobody_believes_in_them(author: pytest.Pytester) -> None:
+    result = run(
+        author,
+        """
+@pytest.mark.plugin(grants=["network"])
+async def test_marked(plugin): ...
+
+async def test_made(plugin_factory):
+    plugin_factory(grants=["network"])
+""",
+    )
+
+    result.assert_outcomes(errors=1, failed=1)
+    result.stdout.fnmatch_lines(["*allowed are the keywords config and level; `grants` comes with permissions*"])
+    result.stdout.fnmatch_lines(["*UsageError: grants: allowed are config, level and directory*"])

@@ -131,7 +131,7 @@ class PlayedHost:
         self.conversations.append(PlayedConversation(self.items, self.result))
         return self.conversations[-1]
 
-    async def operate(self, name: str, **arguments: Any) -> Any:
+    async def operate(self, name: str, /, **arguments: Any) -> Any:
         self.asked.append((name, arguments))
         answer = self.answers.get(name)
         if isinstance(answer, SomnusError):

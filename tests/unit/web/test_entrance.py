@@ -97,6 +97,32 @@ def test_a_merge_patch_sets_values_and_takes_back_what_is_null(host: PlayedHost)
     assert asked(host)[1] == {"plugin": "a/b", "values": {"x": 1}, "remove": ["y"]}
 
 
+def test_a_setting_may_be_called_as_a_key_of_the_path(host: PlayedHost) -> None:
+    attached(host).patch("/api/v1/plugins/a/b/config?x=1", json={"plugin": "mine"}, headers=bearer(host))
+
+    assert asked(host)[0] == "configure"
+    assert asked(host)[1] == {"plugin": "a/b", "values": {"plugin": "mine"}, "remove": []}
+
+
+def test_a_key_of_the_path_is_not_said_twice_and_the_query_is_read_for_reading(host: PlayedHost) -> None:
+    client = attached(host)
+    twice = client.post("/api/v1/plugins/a/enable", json={"plugin": "b"}, headers=bearer(host))
+    client.post("/api/v1/events?data=1", json={"topic": "a.b"}, headers=bearer(host))
+    published = asked(host)
+    client.get("/api/v1/plugins/a/logs?count=5", headers=bearer(host))
+
+    assert (twice.status_code, twice.json()["code"]) == (422, "invalid_input")
+    assert published == ("publish", {"topic": "a.b"})
+    assert asked(host) == ("logs", {"plugin": "a", "count": 5})
+
+
+def test_any_key_of_a_body_is_an_argument(host: PlayedHost) -> None:
+    answer = attached(host).post("/api/v1/events", json={"name": "x", "self": 1}, headers=bearer(host))
+
+    assert answer.status_code == 200
+    assert asked(host) == ("publish", {"name": "x", "self": 1})
+
+
 # --- names of this machine -------------------------------------------------------------------------------------------
 
 
@@ -230,6 +256,66 @@ def test_a_body_larger_than_the_plugin_takes_never_reaches_it(host: PlayedHost) 
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert host.asked == []
+
+
+@pytest.mark.parametrize("location", ["/plugins/other/x", "/api/v1/status", "../other"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_redirect_to_anything_else_of_ours_is_a_bad_gateway(host: PlayedHost, location: str, streams: bool) -> None:
+    headers = [(b"Location", location.encode())]
+    host.items = [HttpHead(307, headers)] if streams else []
+    host.result = HttpResponse(0 if streams else 307, headers, b"")
+    answer = attached(host).get("/plugins/notes/x", headers=bearer(host), follow_redirects=False)
+
+    assert (answer.status_code, answer.json()["code"]) == (502, "invalid_result")
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("location", ["/plugins/notes/y", "y?a=1", "https://example.org/plugins/other"])
+def test_a_redirect_within_the_plugin_or_to_another_site_passes(host: PlayedHost, location: str) -> None:
+    host.result = HttpResponse(302, [(b"location", location.encode())], b"")
+    answer = attached(host).get("/plugins/notes/x", headers=bearer(host), follow_redirects=False)
+
+    assert answer.status_code == 302
+    assert answer.headers["location"] == location
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_who_is_not_signed_in_reads_a_page_of_ours(host: PlayedHost) -> None:
+    client = attached(host)
+    page = client.get("/plugins/notes/<x>", headers={"Sec-Fetch-Mode": "navigate"})
+    called = client.get("/plugins/notes/x", headers={"Sec-Fetch-Mode": "cors"})
+
+    assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert '<a href="/">Open it from the plugins page</a>' in page.text
+    assert "<x>" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert called.json()["code"] == "not_signed_in"
+
+
+@pytest.mark.parametrize("user", [None, lambda: "ann"])
+def test_the_token_that_a_refusal_points_to_is_there(host: PlayedHost, user: Any) -> None:
+    app = FastAPI()
+    attach(host, app, user=user)
+    host.role = "stopped"
+    before = host.home.token.exists()
+    with TestClient(app) as client:
+        refused = client.get("/api/v1/status")
+        assert host.home.token.stat().st_mode & 0o777 == 0o600
+
+    assert before is False
+    assert refused.status_code == 401
+
+
+def test_an_application_with_logins_of_its_own_needs_no_token(host: PlayedHost) -> None:
+    app = FastAPI()
+    attach(host, app, user=lambda: "ann", admin=lambda: None)
+    host.role = "stopped"
+    with TestClient(app) as client:
+        assert client.get("/plugins/notes/x").text == "fine"
+
+    assert not host.home.token.exists()
 
 
 # --- tools -----------------------------------------------------------------------------------------------------------

@@ -95,8 +95,17 @@ def test_whether_a_body_follows_is_read_from_the_headers(
 ) -> None:
     inbound = Inbound(scope(*headers))
 
-    assert inbound.has_body is has_body
+    assert inbound.has_body(scope(*headers)) is has_body
     assert inbound.length == length
+
+
+@pytest.mark.parametrize(("version", "has_body"), [("1.0", False), ("1.1", False), ("2", True), ("3", True)])
+def test_without_a_length_the_version_says_whether_a_body_may_follow(version: str, has_body: bool) -> None:
+    given = scope(http_version=version)
+    empty = scope((b"content-length", b"0"), http_version=version)
+
+    assert Inbound(given).has_body(given) is has_body
+    assert not Inbound(empty).has_body(empty)
 
 
 def test_a_request_stands_below_the_mount() -> None:

@@ -82,12 +82,19 @@ def test_a_status_that_ends_no_request_is_refused(status: int) -> None:
     assert outbound_headers(599, [])
 
 
-@pytest.mark.parametrize("value", [b"a\r\nset-cookie: x", b"a\nb", b"a\rb", b"a\0b"])
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: x", b"a\nb", b"a\rb", b"a\0b", b"a\x1bb", b"a\x7f", b"\x01"])
 def test_a_value_that_could_begin_another_header_is_refused(value: bytes) -> None:
-    with pytest.raises(InvalidResult, match="line break or a zero byte"):
+    with pytest.raises(InvalidResult, match="control character"):
         outbound_headers(200, [(b"x-mine", value)])
     with pytest.raises(InvalidResult):
         handshake_headers([(b"content-type", value)])
+
+
+def test_a_value_may_hold_tabs_and_text_of_any_language() -> None:
+    found = outbound_headers(200, [(b"x-mine", b"a\tb \xc3\xa4~"), (b"x-empty", b"")])
+
+    assert (b"x-mine", b"a\tb \xc3\xa4~") in found
+    assert (b"x-empty", b"") in found
 
 
 @pytest.mark.parametrize("name", [b"", b"a b", b"a:b", b"a\r\nb", b"\xc3\xa4", b"x" * 300])

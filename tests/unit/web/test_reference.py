@@ -147,16 +147,42 @@ def test_a_document_is_read_in_proportion_to_its_size() -> None:
     assert len(str(other)) < 200_000
 
 
+KEYS = [
+    "paths",
+    "/x",
+    "get",
+    "parameters",
+    "requestBody",
+    "responses",
+    "200",
+    "content",
+    "application/json",
+    "schema",
+    "type",
+    "properties",
+    "items",
+    "anyOf",
+    "enum",
+    "required",
+    "components",
+    "schemas",
+    "$ref",
+    "name",
+    "in",
+    "description",
+    "default",
+    "mapping",
+    "tags",
+    "summary",
+    "operationId",
+    "S",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["paths", "/x", "get", "parameters", "requestBody", "responses", "200", "content", "application/json"]
-                + ["schema", "type", "properties", "items", "anyOf", "enum", "required", "components", "schemas"]
-                + ["$ref", "name", "in", "description", "default", "mapping", "tags", "summary", "operationId", "S"]
-            ),
+            st.sampled_from(KEYS),
             inner | st.sampled_from(["#/components/schemas/S", "#/components/responses/S", "#/paths", "object"]),
             max_size=4,
         )

@@ -63,7 +63,7 @@ def test_a_token_that_could_be_guessed_lets_nobody_in(tmp_path: Path) -> None:
 def test_a_bearer_passes_and_a_session_passes_for_our_own_page(tmp_path: Path) -> None:
     token = HomeToken(tmp_path / "token")
     bearer = {b"authorization": b"bearer  " + token.value()}
-    cookie = b"a=b; somnus_session=" + token.new_session().encode()
+    cookie = f"a=b; {token.cookie}={token.new_session()}".encode()
     ours = {b"cookie": cookie, b"sec-fetch-site": b"same-origin"}
 
     assert token.refusal("POST", "http", bearer) is None
@@ -89,9 +89,17 @@ def test_everybody_else_is_told_how_to_sign_in(tmp_path: Path, noted: dict[bytes
     assert "Authorization: Bearer" in refusal.remedy
 
 
+def test_two_homes_on_one_machine_keep_two_cookies(tmp_path: Path) -> None:
+    one, again, other = (HomeToken(tmp_path / name / "token") for name in ("one", "one", "other"))
+
+    assert one.cookie == again.cookie != other.cookie
+    assert one.cookie.removeprefix("somnus_session_").isalnum()
+    assert len(one.cookie) == len("somnus_session_") + 8
+
+
 def test_a_wrong_authorization_is_not_saved_by_a_right_cookie(tmp_path: Path) -> None:
     token = HomeToken(tmp_path / "token")
-    noted = {b"authorization": b"Bearer wrong", b"cookie": b"somnus_session=" + token.new_session().encode()}
+    noted = {b"authorization": b"Bearer wrong", b"cookie": f"{token.cookie}={token.new_session()}".encode()}
     refusal = token.refusal("GET", "http", noted)
 
     assert refusal is not None

@@ -10,7 +10,7 @@ import pytest
 
 from somnus_plugins.errors import InvalidInput
 from somnus_plugins.pages.problems import HttpProblem
-from somnus_plugins.web.tools import FORMATS, read_body, read_object
+from somnus_plugins.web.tools import FORMATS, read_body, read_object, written
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +60,11 @@ async def test_everything_else_is_refused(body: bytes) -> None:
 
     assert caught.value.remedy
     assert len(caught.value.message) < 500
+
+
+async def test_what_keeps_a_stream_alive_is_no_event_and_a_line_like_the_others() -> None:
+    assert written(FORMATS[b"text/event-stream"], None) == b":\n\n"
+    assert written(FORMATS[b"application/x-ndjson"], None) == b'{"progress":null}\n'
 
 
 @pytest.mark.parametrize("text", ["one line", "two\nlines", "data: x\n\nevent: error", "\u2028"])

@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_memory_that_was_never_written_reads_as_zeros_of_the_length_asked_for() 
     assert shared_memory.copy_out(shared_memory.blank(3 * 1024 * 1024), 3 * 1024 * 1024) == bytes(3 * 1024 * 1024)
     with pytest.raises(OSError, match="Bad file"):
         shared_memory.copy_out(-1, 1)
+
+
+def test_memory_that_is_read_in_parts_is_copied_whole() -> None:
+    # The kernel gives this file away a page at a time.
+    listing = Path("/proc/kallsyms")
+    size = 50_000
+    assert len(os.pread(descriptor := os.open(listing, os.O_RDONLY), size, 0)) < size
+
+    with listing.open("rb") as file:
+        assert shared_memory.copy_out(descriptor, size) == file.read(size)
 
 
 def test_descriptors_arrive_in_order_and_are_not_inherited(channel: tuple[socket.socket, socket.socket]) -> None:

@@ -44,6 +44,7 @@ def test_the_pieces_put_together_are_the_frame(arguments: dict[str, Any]) -> Non
         ({"data": LARGE[:100]}, None),
         ({"data": bytearray(LARGE)}, None),
         ({"inside": {"data": LARGE}}, None),
+        ({5: LARGE}, None),
         ([LARGE], None),
         (None, None),
     ],

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from somnus_plugins.errors import InvalidResult
+from somnus_plugins.wire.contributions import Contributions, Route, Schedule, Tool
 from somnus_plugins.wire.values import SMALL_BYTES, decode_as, decode_value
 
 TRUSTED_S = 2.0
@@ -48,6 +49,33 @@ def test_a_large_answer_whose_keys_collide_is_refused_at_once() -> None:
     with pytest.raises(InvalidResult, match="cannot be read"):
         decode_value(answer)
     assert time.monotonic() - began < TRUSTED_S
+
+
+def test_what_a_type_leaves_open_is_refused_at_once_too() -> None:
+    keys = [*itertools.product([number * (2**61 - 1) for number in range(8)], repeat=5)]
+    openapi = bytes(map_of([array_key(key) for key in keys]))
+    answer = msgspec.Raw(b"\x82\xabfingerprint\xa1f\xa7openapi\x81\xa1x" + openapi)
+    began = time.monotonic()
+
+    with pytest.raises(InvalidResult, match="no Contributions"):
+        decode_as(answer, Contributions)
+    assert time.monotonic() - began < TRUSTED_S
+
+
+def test_large_contributions_arrive_as_they_were() -> None:
+    schema = {"type": "object", "properties": {f"p{number}": {"default": number / 3} for number in range(500)}}
+    said = Contributions(
+        fingerprint="f" * 64,
+        tools=(Tool(name="a", kind="node", input_schema=schema, timeout_s=5),),
+        routes=(Route(path="/a", methods=("GET", "POST")),),
+        openapi=schema,
+        schedules=(Schedule(method="b", every_s=1),),
+    )
+
+    assert memoryview(packed(said)).nbytes > SMALL_BYTES
+    assert decode_as(packed(said), Contributions) == said
+    with pytest.raises(InvalidResult, match=r"no Contributions: .*fingerprint"):
+        decode_as(packed(schema), Contributions)
 
 
 def test_keys_of_a_large_answer_are_text_or_bytes() -> None:

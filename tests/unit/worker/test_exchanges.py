@@ -57,7 +57,7 @@ def test_a_scope_has_the_whole_path_and_the_root_below_which_it_stands() -> None
     scope = asgi_scope(request_of("GET", "/a b/ü?q=1"), "http")
 
     assert scope["path"] == "/plugins/notes/a b/ü"
-    assert scope["raw_path"] == b"/plugins/notes/a%20b/%C3%BC"
+    assert "raw_path" not in scope  # how the path was written is not known here
     assert (scope["root_path"], scope["query_string"]) == ("/plugins/notes", b"q=1")
     assert (scope["type"], scope["method"], scope["http_version"]) == ("http", "GET", "1.1")
 

@@ -6,6 +6,7 @@ import datetime
 import enum
 import socket
 import threading
+import time
 from collections import OrderedDict, deque, namedtuple
 from dataclasses import dataclass
 from decimal import Decimal
@@ -172,3 +173,16 @@ def test_a_coroutine_that_was_not_awaited_is_named() -> None:
     coroutine.close()
 
     assert coroutine.cr_frame is None
+
+
+def test_the_culprit_below_very_many_levels_is_looked_for_only_so_far() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    began = time.monotonic()
+
+    with pytest.raises(InvalidResult) as caught:
+        encode_result(deep, "search")
+
+    assert time.monotonic() - began < 2
+    assert caught.value.data == {"path": f"${'[0]' * 1_000}", "found": "a list below 1,000 levels"}

@@ -1,12 +1,15 @@
-"""The page at `/`: a form and what it finds, without a script: the host's sandbox would not let one ask."""
+"""The page at `/`: what is indexed.
+
+It has no form, no link and no script that asks for anything. The host gives the page of a plugin an origin that is
+nobody's, so whatever it asks for is asked without the person's session, and is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from urllib.parse import quote
 
-from documents.index import ENDS, FOUND, Match
+from documents.index import Listed
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -16,48 +19,28 @@ PAGE = """<!doctype html>
 <style>
   :root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}
   body {{ max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }}
-  form {{ display: flex; gap: .5rem; }}
-  input {{ flex: 1; font: inherit; padding: .5rem .75rem; }}
-  button {{ font: inherit; padding: .5rem 1rem; }}
-  li {{ margin: 1.25rem 0; }}
+  li {{ margin: .5rem 0; }}
   small {{ opacity: .7; }}
-  mark {{ background: #fd08; color: inherit; }}
 </style>
 <h1>{title}</h1>
-<form><input name="q" type="search" value="{query}" aria-label="Words" autofocus><button>Search</button></form>
 <p><small>{summary}</small></p>
 <ol>
-{hits}
+{documents}
 </ol>
 </html>
 """
 
-HIT = """<li><a href="{link}"><strong>{title}</strong></a> <small>{path}:{line}</small>
-<br><small>{heading}</small><br>{snippet}</li>"""
+DOCUMENT = "<li><strong>{title}</strong> <small>{path}</small></li>"
 
 
-def search_page(query: str, matches: Iterable[Match], documents: int, folder: str, root: str) -> str:
+def documents_page(documents: Iterable[Listed], folder: str) -> str:
     """The page as HTML.
 
     Args:
-        query: What was asked for; empty where nothing was.
-        matches: What was found.
-        documents: How many there are.
+        documents: What is indexed.
         folder: Name of the folder.
-        root: Path of the plugin's routes.
     """
-    hits = [
-        HIT.format(
-            link=escape(f"{root}/documents/{quote(match.path)}"),
-            title=escape(match.title),
-            path=escape(match.path),
-            line=match.line,
-            heading=escape(match.heading),
-            snippet=escape(match.snippet).replace(FOUND, "<mark>").replace(ENDS, "</mark>"),
-        )
-        for match in matches
-    ]
-    summary = f"{len(hits)} passages" if query else f"{documents} documents"
+    entries = [DOCUMENT.format(title=escape(each.title), path=escape(each.path)) for each in documents]
     return PAGE.format(
-        title=escape(f"Documents in {folder}"), query=escape(query), summary=summary, hits="\n".join(hits)
+        title=escape(f"Documents in {folder}"), summary=f"{len(entries)} documents", documents="\n".join(entries)
     )

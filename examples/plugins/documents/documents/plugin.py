@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, DirectoryPath, Field
 
 from documents.index import ENDS, FOUND, Action, Index, Listed, Step
-from documents.page import search_page
+from documents.page import documents_page
 from somnus_plugins.sdk import Call, Plugin, TemporaryError, ToolError, every, get, post, tool
 
 Query = Annotated[str, Field(min_length=1, max_length=500, description="Words to look for; also beginnings of words.")]
@@ -195,11 +194,9 @@ class Documents(Plugin):
     # -- for people --------------------------------------------------------------------------------------------------
 
     @get("/", response_class=HTMLResponse, include_in_schema=False)
-    def page(self, request: Request, q: Annotated[str, Field(max_length=500)] = "") -> str:
-        """A page to search by hand."""
-        matches = self._index.search(q, 20) if q else []
-        root = request.scope["root_path"]  # where the host has mounted the plugin
-        return search_page(q, matches, self._index.count()[0], self.config.folder.name, root)
+    def page(self) -> str:
+        """A page for people: the documents of the index."""
+        return documents_page(self._index.documents(), self.config.folder.name)
 
 
 def _listed(document: Listed) -> Document:

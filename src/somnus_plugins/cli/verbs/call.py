@@ -24,7 +24,11 @@ EXAMPLE: Final = """Write for example '{"query": "sleep"}'."""
 
 PairWords = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Its arguments.", autocompletion=completion.arguments),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Its arguments; - reads them from standard input, as JSON.",
+        autocompletion=completion.arguments,
+    ),
 ]
 InputOption = Annotated[
     str | None,
@@ -47,6 +51,8 @@ def run(
 
     A stream gives its items as they come, with --json a line each. Works with and without a running `serve`.
     """
+    if pairs == ["-"] and input is None:
+        pairs, input = None, "-"
     if pairs and input is not None:
         raise UsageError("arguments come as KEY=VALUE or with --input, not both")
     timeout_s = None if timeout is None else number(timeout, "--timeout", "seconds, more than 0", above=0)
@@ -100,7 +106,10 @@ def _announced(detail: PluginDetail, tool: str) -> dict[str, Any]:
         if each["name"] == tool:
             return dict(each)
     known = ", ".join(detail.plugin.tools) or "none"
-    raise UnknownTool(f"{detail.plugin.id} has no tool {tool!r}; its tools: {known}")
+    raise UnknownTool(
+        f"{detail.plugin.id} has no tool {tool!r}; its tools: {known}",
+        remedy=f"`somnus-plugins info {detail.plugin.mount}` shows each with its arguments.",
+    )
 
 
 def _read(tool: dict[str, Any], pairs: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,5 +56,5 @@ def _show(console: Console, created: Created) -> None:
         console.print(Text.assemble(("  + ", "green"), terminal.text(file)))
     console.print()
     for command, meaning in (("dev", "serve it, anew on every save"), ("check", "see what could be better")):
-        words = terminal.text(f"somnus {command} {created.directory}", "bold")
+        words = terminal.text(f"somnus {command} {shlex.quote(str(created.directory))}", "bold")
         console.print(Text.assemble(("→ ", "cyan"), words, (f"  {meaning}", "dim")), soft_wrap=True)

@@ -17,7 +17,8 @@ __all__ = ["run"]
 
 def run(scene: Scene) -> None:
     """List the plugins."""
-    found = scene.ask(lambda host, _: host.plugins(), "looking") if scene.root.is_dir() else []
+    expected = scene.home is not None or scene.root.exists()
+    found = scene.ask(lambda host, _: host.plugins(), "looking") if expected else []
     scene.answer(found, lambda console: _show(console, scene, found))
 
 

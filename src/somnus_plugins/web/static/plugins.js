@@ -390,8 +390,8 @@ class ToolForm {
     } catch {
       // Half-typed JSON: the command shows an empty object until it is whole.
     }
-    const login = signsIn === "token" ? ` \\\n  -H "Authorization: Bearer $(cat ${tokenFile})"` : "";
-    const text = `curl ${location.origin}${this.url}${login} \\\n  --json ${quoted(JSON.stringify(input))}`;
+    const login = signsIn === "token" ? ` \\\n  -H "Authorization: Bearer $(cat ${quoted(tokenFile)})"` : "";
+    const text = `curl ${quoted(location.origin + this.url)}${login} \\\n  --json ${quoted(JSON.stringify(input))}`;
     const copy = el("button", { type: "button", onclick: async () => {
       await navigator.clipboard.writeText(text);
       copy.textContent = "Copied";

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,3 +53,13 @@ def test_without_a_home_there_is_no_plugin(somnus: Somnus, tmp_path: Path) -> No
 
     assert (ended.status, ended.error["code"]) == (2, "unknown_plugin")
     assert not (tmp_path / ".somnus").exists()
+
+
+def test_a_dash_reads_the_arguments_from_standard_input(somnus: Somnus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[1]")))
+
+    ended = somnus("call", "notes", "search", "-", "--json")
+    both = somnus("call", "notes", "search", "-", "--input", "{}", "--json")
+
+    assert ended.error["message"].startswith("standard input: found a JSON list")
+    assert both.error["message"] == "arguments come as KEY=VALUE or with --input, not both"

@@ -34,6 +34,14 @@ def test_a_person_is_told_what_comes_next(somnus: Somnus) -> None:
     assert "→ somnus dev a/b" in ended.out
 
 
+def test_what_is_to_be_pasted_is_quoted(somnus: Somnus) -> None:
+    ended = somnus("create", "--name", "MyPlugin", "--type", KINDS[0], "--dir", "a b;c", "--minimal")
+
+    assert ended.status == 0
+    assert "→ somnus dev 'a b;c'" in ended.out
+    assert "→ somnus check 'a b;c'" in ended.out
+
+
 @pytest.mark.parametrize("name", ["", "9", "!", "api"])
 def test_a_name_that_is_none_is_refused(somnus: Somnus, tmp_path: Path, name: str) -> None:
     ended = somnus("create", "--name", name, "--type", KINDS[0], "--json")
