@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -31,14 +31,12 @@ from somnus_plugins.host.supervised import CHANGED, Supervised, Surroundings
 from somnus_plugins.runtime.process import WorkerProcess
 from somnus_plugins.trust import config as plugin_config
 from somnus_plugins.trust.manifest import Manifest
+from somnus_plugins.wire.calls import LATE
 from somnus_plugins.wire.contributions import Contributions, Tool
 from somnus_plugins.wire.frames import Header
 from somnus_plugins.wire.peer import ProgressSink
 
 __all__ = ["Instance"]
-
-WIRE_DEADLINE: Final = "the deadline passed"
-"""How the wire begins its `CallTimeout`, which knows neither the plugin nor the tool."""
 
 
 class Instance(Supervised):
@@ -193,7 +191,7 @@ class Instance(Supervised):
 
     def _late(self, error: CallTimeout, method: str, target: str, allowed_s: float | None) -> CallTimeout:
         """The wire's word that a deadline has passed, with whose, how long it was, and what moves it."""
-        if allowed_s is None or not str(error).startswith(WIRE_DEADLINE):
+        if allowed_s is None or error.data != LATE:
             return error
         own_s = self.timeout_s(target)
         called = f"tool {target!r}" if method == "tool" else method

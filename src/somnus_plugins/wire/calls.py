@@ -42,13 +42,16 @@ from somnus_plugins.wire.splice import Spliced, large_bytes
 from somnus_plugins.wire.streams import ITEM_COST, Inbox, Outbox
 from somnus_plugins.wire.values import decode_value
 
-__all__ = ["SENDS", "TAKES", "Calls", "Exchange", "ProgressSink", "send_item"]
+__all__ = ["LATE", "SENDS", "TAKES", "Calls", "Exchange", "ProgressSink", "send_item"]
 
 SENDS: Final = 1
 TAKES: Final = 2
 SWEEP_S: Final = 0.05
 """Seconds between two looks for calls past their deadline; arming a timer for each call costs more than the call."""
 NEVER: Final = float("inf")
+LATE: Final = {"late": True}
+"""Data of the `CallTimeout` that this side raises by itself: it knows neither the plugin nor the tool, and whoever does
+may say it better."""
 ERROR_DATA_MAX_BYTES: Final = 16 * 1024
 """Largest `data` of a plugin's error that is kept, encoded: decoded it may take a hundred times as much memory."""
 
@@ -291,7 +294,7 @@ class Calls:
                 await self.connection.send_body(body)
             sent, call.deadline = True, deadline
         except TimeoutError:
-            call.fail(CallTimeout("the deadline passed before the other side took the call"))
+            call.fail(CallTimeout("the deadline passed before the other side took the call", data=LATE))
         except SomnusError as error:
             call.fail(error)
         finally:
@@ -335,7 +338,7 @@ class Calls:
         for call_id in [call_id for call_id, call in self.open.items() if call.deadline <= now]:
             call = self.open.get(call_id)
             if call is not None:
-                call.fail(CallTimeout("the deadline passed before there was an answer"))
+                call.fail(CallTimeout("the deadline passed before there was an answer", data=LATE))
                 self.abandon(call_id)
         if self.open and self.connection.closed is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -31,8 +31,8 @@ class Main(Plugin):
 STARTER = """
 class Main(Plugin):
     @tool
-    def inherited(self) -> list[str]:
-        return os.popen("ls /proc/self/fd").read().split()
+    def inherited(self, note: str) -> None:
+        os.system(f"ls /proc/self/fd > {note}")
 """
 
 
@@ -59,8 +59,9 @@ async def test_keys_that_collide_in_what_a_plugin_adds_do_not_stop_the_host(tmp_
 async def test_a_program_that_a_plugin_starts_does_not_hold_the_wire(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         await house.add("starter", STARTER)
-        held = await house.call("starter", "inherited")
+        await house.call("starter", "inherited", {"note": str(tmp_path / "note")})
 
+    held = (tmp_path / "note").read_text().split()
     assert {"0", "1", "2"} <= set(held)
     assert len(held) == 4, "the three, and the directory that is listed"
 
