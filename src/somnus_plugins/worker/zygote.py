@@ -145,8 +145,8 @@ class _Nursery:
         if not packet:
             return False
         ticket = control.decode_fork(packet).ticket
-        if (threads := process.thread_count()) != 1:
-            self._host.send(control.encode(control.ForkFailed(ticket, f"the zygote has {threads} threads")))
+        if refusal := _refusal():
+            self._host.send(control.encode(control.ForkFailed(ticket, refusal)))
         else:
             self._fork(ticket, descriptors)
         for descriptor in descriptors:
@@ -192,6 +192,15 @@ class _Nursery:
                     pid, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss
                 )
                 self._host.send(control.encode(exited))
+
+
+def _refusal() -> str:
+    """Why nothing can be forked now; empty where it can."""
+    try:
+        threads = process.thread_count()
+    except OSError as error:
+        return f"the zygote cannot count its threads: {error}"
+    return "" if threads == 1 else f"the zygote has {threads} threads"
 
 
 def _offspring() -> set[int]:
