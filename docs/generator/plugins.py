@@ -249,7 +249,7 @@ def wire_page() -> str:
         table(["method", "does"], worker),
         "## Methods of the host",
         "What a plugin's process may ask the host. A method that is not in the table does not exist.",
-        table(["method", "permission"], host),
+        table(["method", "permission"], host) if methods.HOST_METHODS else "There is none yet.",
         "## Frames",
         *(_frame(each, directions[each]) for each in kinds),
         "## Header",

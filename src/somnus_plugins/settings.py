@@ -94,8 +94,8 @@ class RuntimeSettings:
     by then is stuck and is killed."""
 
     abandoned_calls_max: int = _limit(4, 1, 1000)
-    """Calls that may go on in threads after their deadline while the process still answers pings. One more, and the
-    process is replaced: a thread cannot be stopped."""
+    """Calls that may go on in threads after their deadline while the process still answers pings. One more, or as soon as
+    they hold every thread of the plugin, and the process is replaced: a thread cannot be stopped."""
 
     crash_max: int = _limit(5, 1, 1000)
     """Crashes within `crash_window_s` after which the plugin is held as `crash_loop`."""
