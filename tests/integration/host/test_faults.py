@@ -69,7 +69,7 @@ FAULTS = [
     Fault("hangs_up", PluginCrashed, "asleep", "ended before it answered"),
     Fault("closes_everything", PluginCrashed, "asleep", "ended before it answered"),
     Fault("returns_too_much", InvalidResult, "active", "result_mb"),
-    Fault("returns_too_deep", InvalidResult, "active", "cannot be sent"),
+    Fault("returns_too_deep", InvalidResult, "active", "cannot be"),
     Fault("eats_memory", PluginRaised, "active", "MemoryError"),
     Fault("eats_descriptors", PluginRaised, "active", "OSError"),
 ]
