@@ -94,8 +94,8 @@ class RuntimeSettings:
     by then is stuck and is killed."""
 
     abandoned_calls_max: int = _limit(4, 1, 1000)
-    """Calls that may go on in threads after their deadline while the process still answers pings. One more, or as soon as
-    they hold every thread of the plugin, and the process is replaced: a thread cannot be stopped."""
+    """Calls that may go on in threads after their deadline while the process still answers pings. One more, or as soon
+    as they hold every thread of the plugin, and the process is replaced: a thread cannot be stopped."""
 
     crash_max: int = _limit(5, 1, 1000)
     """Crashes within `crash_window_s` after which the plugin is held as `crash_loop`."""
@@ -115,7 +115,7 @@ class LimitSettings:
     """Memory of one plugin, in MiB (address space and data; a cgroup where there is one)."""
 
     cpus: float = _limit(64, 0.01, 4096)
-    """Processors of one plugin, in cores."""
+    """Processors of one plugin, in cores. Not enforced at confinement level `none`."""
 
     threads: int = _limit(512, 4, 32_768)
     """Threads of one plugin."""
@@ -124,7 +124,7 @@ class LimitSettings:
     """Open files of one plugin."""
 
     disk_mb: int = _limit(65_536, 1, 1_073_741_824)
-    """Size of `self.data` of one plugin, in MiB."""
+    """Size of `self.data` of one plugin, in MiB. Not enforced at confinement level `none`."""
 
     call_timeout_s: float = _limit(3600, 0.01, 604_800)
     """Deadline of one call, in seconds, whatever the tool or the caller asks for."""
@@ -136,7 +136,7 @@ class LimitSettings:
     """Calls of one plugin that may wait for a place. The next one is answered `overloaded`."""
 
     recursion_depth: int = _limit(32, 1, 1000)
-    """How deep calls between plugins may nest."""
+    """How deep calls between plugins may nest. Not read yet: plugins cannot call one another."""
 
     result_mb: int = _limit(256, 1, 1024)
     """Size of one result, in MiB."""
@@ -188,7 +188,8 @@ class HostSettings:
     """More directories whose sub-directories are plugins of the ring `local`: the person's own work."""
 
     allow_unsandboxed: bool = False
-    """Start plugins below the minimum confinement level. Warns at every start and marks every listing."""
+    """Start plugins below the minimum confinement level. Not read yet: there is no minimum while every plugin runs at
+    level `none`, which every listing says."""
 
 
 @dataclass(frozen=True, slots=True)
